@@ -1,0 +1,1 @@
+"""stenod: live transcription that can be left running."""

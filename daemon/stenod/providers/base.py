@@ -1,0 +1,198 @@
+"""What a dialect is: the contract between one provider's protocol file and the daemon.
+
+A `Dialect` is made once from its options; it turns them into a `Request` and hands out one `Conversation` a session.
+A conversation is a pure state machine: messages in, `Event`s out, frames for what we want to say. It never touches
+a socket, a clock or a log: `now` is handed in. Times are **session seconds**: seconds of the audio that was sent in
+this session, as the provider counts them; the session's sent map turns them into positions of the stream.
+
+**What counts as transcribed is decided here and nowhere else**, by emitting `Heard`: everything before that time has
+been recognised, its words stand in `Final`s that were emitted before it, and there are no others. Never generous.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from stenod.core.verdict import Rule
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What the provider's wire rules allow; checked in the last function before the socket."""
+
+    chunk_seconds_min: float
+    chunk_seconds_max: float
+    chunk_seconds: float = 0.1
+    """What suits it best while live."""
+    rate_ratio_max: float = 1.25
+    """Audio seconds a second, over any 10 s."""
+    session_seconds_max: float | None = None
+    """None: no limit is known."""
+    keepalive_seconds: float | None = None
+    """Say something at least this often when no audio goes out; None: nothing is needed."""
+    drain_seconds_max: float = 10.0
+    """How long the last words may take after our goodbye."""
+    reports_silence: bool = False
+    """Whether the conversation emits `Heard` by itself while nobody speaks."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """How to open a session."""
+
+    url: str
+    headers: tuple[tuple[str, str], ...] = ()
+    """They carry the key: never logged."""
+    public_url: str = ""
+    """The URL without secrets, for logs and errors."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpokenWord:
+    """One word as the provider heard it, times in session seconds."""
+
+    text: str
+    start: float
+    end: float
+    confidence: float | None = None
+    speaker: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The provider accepted the session: audio counts from now on."""
+
+    provider_session: str | None
+    expires_at: float | None = None
+    """Unix seconds by the provider's clock; None where it does not say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Partial:
+    """The current state of an unfinished turn: it replaces what was said of that turn before."""
+
+    turn: int
+    text: str
+    words: tuple[SpokenWord, ...]
+    language: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Final:
+    """A finished turn or a finished piece of one: never revised. `text` and `words` are never empty."""
+
+    turn: int
+    text: str
+    words: tuple[SpokenWord, ...]
+    language: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """Everything before `until` (session seconds) is transcribed; see the module."""
+
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The answer to our goodbye: nothing more comes. `complete`: all audio sent was recognised."""
+
+    complete: bool
+    audio_seconds: float | None = None
+    billed_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The provider's own error message; the close follows, or should."""
+
+    code: int | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """The provider corrects who spoke in an earlier turn; text and times stay."""
+
+    turn: int
+    speakers: tuple[str | None, ...]
+    """One a word, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something worth a count and a debug line: an unknown type, a message that makes no sense, a warning."""
+
+    kind: str
+    """`unknown`, `malformed`, `warning`, or a known type that we do not use."""
+    text: str = ""
+
+
+Event = Ready | Partial | Final | Heard | Finished | Refused | Revision | Notice
+Frame = str | bytes
+"""One WebSocket message: text or binary."""
+
+
+class Conversation(Protocol):
+    """One session's protocol state. All methods are synchronous and pure but for that state."""
+
+    def audio(self, pcm: bytes) -> Frame:
+        """Return the message that carries this chunk (s16le mono at the session's rate)."""
+
+    def keepalive(self) -> Frame | None:
+        """Return the message that holds an idle session open; None where pings do."""
+
+    def force_end(self) -> Frame | None:
+        """Return the message that ends the open turn now; None where there is none."""
+
+    def goodbye(self) -> Sequence[Frame]:
+        """Return the messages that end the session in order; all audio was sent before them."""
+
+    def receive(self, message: Frame, now: float) -> list[Event]:
+        """Return what a message means, in order. Never raises for what a peer may send."""
+
+    def due(self, now: float) -> list[Event]:
+        """Return what has become true by waiting (a formatted twin that did not come)."""
+
+    def deadline(self) -> float | None:
+        """Return when `due` wants to be called next, on the same clock; None: not at all."""
+
+    def closed(self) -> list[Event]:
+        """Return what is still held when the session has ended, whatever the reason."""
+
+    def turn_open_since(self) -> float | None:
+        """Return the session time at which the open turn began, None where none is open."""
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """Something in the options that a person should see before it surprises them."""
+
+    option: str
+    text: str
+
+
+class Dialect(Protocol):
+    """One provider's protocol with its options."""
+
+    @property
+    def name(self) -> str:
+        """The provider's name in records, logs and configuration."""
+
+    @property
+    def limits(self) -> Limits:
+        """The wire rules."""
+
+    @property
+    def rules(self) -> Sequence[Rule]:
+        """The verdict table."""
+
+    def request(self, *, key: str, rate: int) -> Request:
+        """Return how to open a session that is sent s16le mono at `rate` Hz."""
+
+    def conversation(self) -> Conversation:
+        """Return the state machine of one new session."""
+
+    def warnings(self) -> Sequence[Warned]:
+        """Return what is odd about the options but not an error."""

@@ -1,0 +1,53 @@
+"""Loudness: levels, quiet stretches, exact zeros. The only module of `core` with numpy.
+
+A room is never silent, so quiet is relative: below the noise floor that the meter has learnt, plus a margin. The
+floor follows quickly downwards and slowly upwards, so that a long sentence does not become the new floor.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+BLOCK_SECONDS = 0.02
+QUIET_MARGIN_DB = 6.0
+"""Speech 10 dB over the noise must never be taken for quiet."""
+FLOOR_DB_MIN = -96.0
+FLOOR_RISE_DB_PER_SECOND = 1.0
+FLOOR_START_DB = -55.0
+
+
+def levels_db(pcm: bytes, rate: int) -> list[float]:
+    """Return the level of each whole 20 ms block, in dB below full scale (RMS; -96 for exact zeros)."""
+    size = round(rate * BLOCK_SECONDS)
+    samples = np.frombuffer(pcm, dtype="<i2")
+    count = len(samples) // size
+    if count == 0:
+        return []
+    blocks = samples[: count * size].reshape(count, size).astype(np.float64) / 32768.0
+    power = np.mean(blocks * blocks, axis=1)
+    return [float(level) for level in 10.0 * np.log10(np.maximum(power, 10.0 ** (FLOOR_DB_MIN / 10.0)))]
+
+
+@dataclass(slots=True)
+class LevelMeter:
+    """Follows one stream; `quiet_seconds` is how long it has been quiet up to the last block."""
+
+    rate: int
+    floor_db: float = FLOOR_START_DB
+    level_db: float = FLOOR_DB_MIN
+    quiet_seconds: float = 0.0
+
+    def add(self, pcm: bytes) -> None:
+        """Take contiguous audio into account; a remainder below 20 ms is not looked at."""
+        for level in levels_db(pcm, self.rate):
+            self.level_db = level
+            if level < self.floor_db:
+                self.floor_db = max(level, FLOOR_DB_MIN + QUIET_MARGIN_DB)
+            else:
+                self.floor_db = min(level, self.floor_db + FLOOR_RISE_DB_PER_SECOND * BLOCK_SECONDS)
+            self.quiet_seconds = self.quiet_seconds + BLOCK_SECONDS if self.quiet else 0.0
+
+    @property
+    def quiet(self) -> bool:
+        """Whether the last block was no louder than the room."""
+        return self.level_db <= max(self.floor_db, FLOOR_START_DB) + QUIET_MARGIN_DB

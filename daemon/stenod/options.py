@@ -1,0 +1,227 @@
+"""What can be configured: every option, its type, its limits, its default and its explanation, once and here.
+
+`config/stenod.toml` is this file in TOML: the explanations are its comments, the defaults its values, and a test holds
+one against the other. Tables are named as the modules they steer. Where values come from (file, environment, command
+line) and what is wrong with them is the business of `config`; what they do is that of the modules.
+"""
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+Provider = Literal["assemblyai", "local"]
+Parameter = bool | int | float | str | tuple[str, ...]
+StreamName = Annotated[
+    str,
+    Meta(
+        pattern=r"^(?!\.+\Z)[A-Za-z0-9._-]{1,64}\Z", description="1 to 64 letters, digits, dots, underscores, hyphens"
+    ),
+]
+ModelName = Annotated[str, Meta(min_length=1, max_length=100, description="a name of 1 to 100 characters")]
+
+
+class InputKind(StrEnum):
+    """What the audio comes from."""
+
+    MICROPHONE = "mic"
+    SAMPLE = "sample"
+    """The recording that comes with stenod."""
+    STDIN = "stdin"
+    COMMAND = "command"
+    FILE = "file"
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """The parsed `capture.input`."""
+
+    kind: InputKind
+    argument: str = ""
+    """The microphone's name or index (empty: the default one), the file's path, or the command as it was written."""
+    words: tuple[str, ...] = ()
+    """The command's words."""
+
+    @property
+    def raw(self) -> bool:
+        """Whether it delivers bare s16le, whose rate and channels only the configuration knows."""
+        return self.kind in (InputKind.STDIN, InputKind.COMMAND)
+
+    @classmethod
+    def parse(cls, text: str) -> "Input":
+        """Return what `text` names; `ValueError` says what is wrong with it."""
+        head, colon, tail = text.partition(":")
+        if text in ("mic", "sample"):
+            return cls(InputKind(text))
+        if text == "-":
+            return cls(InputKind.STDIN)
+        if colon and head == "mic":
+            if not tail.strip():
+                raise ValueError("has no name or index after the colon")
+            return cls(InputKind.MICROPHONE, tail.strip())
+        if colon and head == "command":
+            try:
+                words = tuple(shlex.split(tail))
+            except ValueError as error:
+                raise ValueError(f"cannot be split into words ({str(error).lower()})") from error
+            if not words:
+                raise ValueError("has no command after the colon")
+            return cls(InputKind.COMMAND, tail.strip(), words)
+        if not text.strip() or "\0" in text:
+            raise ValueError("is no path")
+        return cls(InputKind.FILE, text)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaptureOptions:
+    """Where the audio comes from."""
+
+    input: str = "mic"
+    """`mic` (the default microphone), `mic:NAME` or `mic:INDEX` (see `stenod devices`), `sample` (the recording that
+    comes with stenod), `-` (s16le on standard input), `command:WORDS` (a program that writes s16le to its standard
+    output, started again when it ends), or the path of an audio file."""
+    rate: Annotated[int, Meta(ge=8000, le=48000)] = 16000
+    """Samples a second of the stream: what is kept in the journal and sent. Other rates are converted to it."""
+    input_rate: Annotated[int, Meta(ge=0, le=384000)] = 0
+    """Samples a second of raw input (`-` and `command:`). 0: the same as `rate`."""
+    input_channels: Annotated[int, Meta(ge=1, le=32)] = 1
+    """Channels of raw input (`-` and `command:`); they are mixed to one."""
+
+    @property
+    def source(self) -> Input:
+        """The input, parsed."""
+        return Input.parse(self.input)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalOptions:
+    """What is kept on the disk."""
+
+    keep_audio: bool = False
+    """Keep audio that has been transcribed; otherwise it is deleted once its words are safe."""
+    segment_seconds: Annotated[int, Meta(ge=1, le=60)] = 10
+    """Length of one audio file. Audio is deleted by whole files."""
+    sync_seconds: Annotated[float, Meta(ge=0.05, le=60.0)] = 1.0
+    """How often audio is forced to the disk: what a power cut can cost at most."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PacerOptions:
+    """How fast audio is sent."""
+
+    chunk_ms: Annotated[int, Meta(ge=50, le=1000)] = 100
+    """Audio in one message while live. It grows to 1000 while catching up."""
+    rate_ratio_max: Annotated[float, Meta(ge=1.0, le=4.0)] = 1.25
+    """Seconds of audio sent in a second while catching up. Providers take about this much; more may end the session."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LivenessOptions:
+    """When a session counts as dead."""
+
+    ping_seconds: Annotated[float, Meta(ge=0.1, le=60.0)] = 1.0
+    """How often the connection is pinged."""
+    pong_seconds: Annotated[float, Meta(ge=0.1, le=60.0)] = 3.0
+    """How long the answer to a ping may take before the connection is given up."""
+    send_seconds: Annotated[float, Meta(ge=0.1, le=60.0)] = 3.0
+    """How long sending one message may take before the connection is given up."""
+    stall_seconds: Annotated[float, Meta(ge=1.0, le=600.0)] = 30.0
+    """How long a session that is sent speech may say nothing at all before it is replaced."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RotationOptions:
+    """When a session hands over to its successor, before the provider's limit ends it."""
+
+    session_seconds_max: Annotated[float, Meta(ge=0.0, le=86400.0)] = 0.0
+    """The longest a session may last. 0: the provider's limit."""
+    margin_seconds: Annotated[float, Meta(ge=0.0, le=3600.0)] = 300.0
+    """How long before its limit a session's successor is opened."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SupervisorOptions:
+    """How sessions are opened and ended, and what happens when none can be."""
+
+    opening_seconds: Annotated[float, Meta(ge=0.1, le=120.0)] = 10.0
+    """How long opening a session may take, up to the provider's word that it is ready."""
+    drain_seconds: Annotated[float, Meta(ge=0.0, le=120.0)] = 10.0
+    """How long the last words are waited for after our goodbye."""
+    on_fatal: Literal["auto", "exit", "hold"] = "auto"
+    """What to do when only a person can help (a wrong key, no balance). `exit`: end with a code that says why.
+    `hold`: keep recording, say so, transcribe all of it once it is fixed. `auto`: hold as a service, else exit."""
+    turn_seconds_max: Annotated[float, Meta(ge=1.0, le=600.0)] = 20.0
+    """A turn that runs longer is ended at a quiet point, so that little is ever at stake."""
+    openings_per_minute_max: Annotated[int, Meta(ge=1, le=600)] = 10
+    """Sessions opened in a minute at most, hand-overs aside."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputOptions:
+    """What is printed."""
+
+    partials: bool = False
+    """Print unfinished turns too, each time they change."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoggingOptions:
+    """What is logged, on standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least that is logged. Spoken words are logged at `debug` only."""
+    format: Literal["auto", "console", "json"] = "auto"
+    """`console`: for people. `json`: one object a line. `auto`: console on a terminal, json otherwise."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssemblyaiOptions:
+    """AssemblyAI's streaming service. The key comes from a systemd credential, `key_file` or ASSEMBLYAI_API_KEY."""
+
+    endpoint: str = ""
+    """Another server that speaks the same protocol, as `wss://host` or `ws://host:port`. Empty: AssemblyAI's own."""
+    region: Literal["default", "eu", "us"] = "default"
+    """Where the audio is processed. `default`: the nearest; `eu`, `us`: nowhere else."""
+    speech_model: ModelName = "universal-streaming-english"
+    """The recogniser. AssemblyAI's documentation lists them."""
+    format_turns: bool = True
+    """Finished turns with punctuation and capital letters."""
+    inactivity_timeout_seconds: Annotated[int, Meta(ge=5, le=3600)] = 30
+    """When AssemblyAI ends a session that it gets no audio from: what one we could not end costs at most."""
+    key_file: str = ""
+    """A file with nothing but the key in it, readable by stenod's user only."""
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    """More of AssemblyAI's own parameters, handed on as they are: `{ keyterms_prompt = ["stenod"] }`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalOptions:
+    """The engine inside: what transcribes when no provider is configured. Nothing leaves the machine."""
+
+    engine: Literal["pocketsphinx"] = "pocketsphinx"
+    """The recogniser. English, modest."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """stenod's configuration."""
+
+    stream: StreamName = "default"
+    """Name of the stream, in every record and log line. One stream has one timeline, for good."""
+    state_dir: str = ""
+    """Where the journal lives. Empty: what systemd provides (StateDirectory=), else a temporary directory."""
+    providers: tuple[Provider, ...] = ()
+    """Who transcribes, in order of preference: `assemblyai`, `local` (the engine inside). Empty: the engine inside."""
+    capture: CaptureOptions = CaptureOptions()
+    journal: JournalOptions = JournalOptions()
+    pacer: PacerOptions = PacerOptions()
+    liveness: LivenessOptions = LivenessOptions()
+    rotation: RotationOptions = RotationOptions()
+    supervisor: SupervisorOptions = SupervisorOptions()
+    output: OutputOptions = OutputOptions()
+    logging: LoggingOptions = LoggingOptions()
+    assemblyai: AssemblyaiOptions = field(default_factory=AssemblyaiOptions)
+    local: LocalOptions = LocalOptions()

@@ -1,0 +1,121 @@
+"""One configured value: from text, against its type, and in words.
+
+Types are strict (a bool is no int, a text is no number); limits stand in the type itself (`msgspec.Meta`). Nothing is
+guessed: what does not fit is described, together with what would.
+"""
+
+import json
+from collections.abc import Mapping
+from types import NoneType
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+import msgspec
+
+BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
+KINDS = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "a text",
+    list: "a list",
+    tuple: "a list",
+    dict: "a table",
+    NoneType: "nothing",
+}
+TABLE = "a table of texts, numbers, true or false, and lists of texts"
+
+
+class Unfit(Exception):
+    """The value does not fit its option: what is wrong with it, and what is allowed."""
+
+    def __init__(self, wrong: str, allowed: str) -> None:
+        super().__init__(f"{wrong}; {allowed}")
+        self.wrong = wrong
+        self.allowed = allowed
+
+
+def convert(kind: Any, value: object) -> Any:
+    """Return `value` as the option's type holds it, or raise `Unfit`."""
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError:
+        raise Unfit(_wrong(kind, value), allowed(kind)) from None
+
+
+def from_text(kind: Any, text: str) -> object:
+    """Return the value that a text from the environment stands for; the text itself where it stands for none."""
+    plain, _ = _bare(kind)
+    try:
+        if plain is bool:
+            return BOOLEANS.get(text.casefold(), text)
+        if plain in (int, float):
+            return plain(text)
+        if get_origin(plain) is tuple:
+            return [part.strip() for part in text.split(",") if part.strip()]
+        if get_origin(plain) is Mapping:
+            return json.loads(text)
+    except ValueError:
+        return text
+    return text
+
+
+def notation(value: object) -> str:
+    """Return the value as TOML writes it."""
+    if isinstance(value, Mapping):
+        inside = ", ".join(f"{_key(str(key))} = {notation(one)}" for key, one in value.items())
+        return f"{{ {inside} }}" if inside else "{}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(notation, value))}]"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def allowed(kind: Any) -> str:
+    """Return in words what the type takes: `allowed: a whole number from 8000 to 48000`."""
+    plain, meta = _bare(kind)
+    if meta is not None and meta.description:
+        return f"allowed: {meta.description}"
+    if get_origin(plain) is Literal:
+        return f"allowed: {', '.join(map(notation, get_args(plain)))}"
+    if get_origin(plain) is tuple:
+        return f"allowed: a list of {', '.join(map(notation, get_args(get_args(plain)[0])))}"
+    if get_origin(plain) is Mapping:
+        return f"allowed: {TABLE}"
+    limits = f" from {meta.ge:g} to {meta.le:g}" if meta is not None and meta.ge is not None else ""
+    return f"allowed: {KINDS[plain]}{limits}"
+
+
+def _bare(kind: Any) -> tuple[Any, msgspec.Meta | None]:
+    """Return the type without its annotation, and the annotation."""
+    if get_origin(kind) is not Annotated:
+        return kind, None
+    plain, *rest = get_args(kind)
+    return plain, next((one for one in rest if isinstance(one, msgspec.Meta)), None)
+
+
+def _wrong(kind: Any, value: object) -> str:
+    plain, _ = _bare(kind)
+    origin = get_origin(plain)
+    if origin is Literal and isinstance(value, str):
+        return f"{notation(value)} is unknown"
+    if origin is tuple and isinstance(value, list | tuple):
+        choices = get_args(get_args(plain)[0])
+        return f"{', '.join(notation(one) for one in value if one not in choices)} is unknown"
+    if origin is Mapping and isinstance(value, Mapping):
+        return f"{notation(value)} holds something else"
+    if origin is None and _fits(plain, value):
+        return f"{notation(value)} is {'not fit' if plain is str else 'out of range'}"
+    return f"{notation(value)} is {KINDS.get(type(value), 'a date or a time')}"
+
+
+def _fits(kind: Any, value: object) -> bool:
+    try:
+        msgspec.convert(value, kind)
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
+def _key(name: str) -> str:
+    return name if name.replace("_", "").replace("-", "").isalnum() and name.isascii() else notation(name)

@@ -122,6 +122,15 @@ class Timeline:
             found.append(Span(position, end))
         return found
 
+    def pending_run(self, start: int, end: int) -> Span | None:
+        """The first pending part of [start, end), None where nothing of it is pending."""
+        first = self.first_pending(start)
+        if first >= end:
+            return None
+        index = self._index(first)
+        following = next((span.start for span in self._spans[index : index + 2] if span.start > first), end)
+        return Span(first, min(end, following))
+
     def pending_count(self) -> int:
         """Samples that are still to be transcribed."""
         return sum(span.count for span in self.pending(0, self.tail)) if self.tail else 0

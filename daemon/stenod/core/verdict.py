@@ -5,12 +5,17 @@ the *code*, because codes were renumbered over the years while the sentences sta
 that fits wins, so tables list the special before the general. What no rule knows means *backoff*: an unknown
 failure is neither hammered nor taken for the end.
 
+What we ended ourselves, or never reached, has no sentence of a provider: its text begins with one of
+`transport`'s tokens, and `LOCAL_RULES` judge it, the same for every provider.
+
 It does not know what is done about a verdict (`backoff`, the supervisor) nor how failures are observed (`edge`).
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+
+from stenod.core import transport
 
 
 class Verdict(StrEnum):
@@ -96,11 +101,12 @@ class Failure:
     close_code: int | None = None
     """Code of the close frame or of the provider's error message, 1006 where the connection just broke."""
     text: str = ""
-    """All that was said: error message, close reason, body of the refusal, or the system's error text."""
+    """All that was said: error message, close reason, body of the refusal. Where `local`: a token of
+    `transport`, alone or followed by a colon and the system's error text."""
     asked: bool = False
     """We had said goodbye before it ended."""
     local: bool = False
-    """We ended it ourselves (a deadline, a stall); the provider said nothing."""
+    """We ended it ourselves (a deadline, a stall) or never reached it; the provider said nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,9 +151,89 @@ UNKNOWN = Rule(
 )
 
 
+def _local(token: str, verdict: Verdict, meaning: str, remedy: str) -> Rule:
+    """Return the row of one local token: a defect is an error, the rest heals by itself."""
+    defect = token == transport.DEFECT
+    return Rule(
+        name=token,
+        texts=(token,),
+        verdict=verdict,
+        severity=Severity.ERROR if defect else Severity.WARNING,
+        meaning=meaning,
+        remedy=remedy,
+        exit_code=ExitCode.SOFTWARE if defect else ExitCode.UNAVAILABLE,
+        source="judgement: seen by stenod itself",
+    )
+
+
+LOCAL_RULES = (
+    _local(
+        transport.PING_DEADLINE,
+        Verdict.RETRY,
+        "The connection is dead: nothing answered our ping.",
+        "stenod opens a new session and sends again what was not transcribed; if it recurs, look at the network.",
+    ),
+    _local(
+        transport.SEND_DEADLINE,
+        Verdict.RETRY,
+        "The connection does not take our audio any more.",
+        "stenod opens a new session and sends again what was not transcribed; if it recurs, the uplink is too slow.",
+    ),
+    _local(
+        transport.STALLED,
+        Verdict.RETRY,
+        "The session was sent speech and said nothing at all.",
+        "stenod replaces the session, at most twice for the same audio; if it recurs, look at the provider's status page.",
+    ),
+    _local(
+        transport.OPENING_DEADLINE,
+        Verdict.BACKOFF,
+        "The session did not become ready in time.",
+        "stenod tries again, later each time; if it stays, look at the network and the provider's status page.",
+    ),
+    _local(
+        transport.CONNECTION_REFUSED,
+        Verdict.BACKOFF,
+        "The host is there, but nothing listens on that port.",
+        "stenod tries again, later each time; check the endpoint, or start the server if it is your own.",
+    ),
+    _local(
+        transport.NAME_NOT_RESOLVED,
+        Verdict.BACKOFF,
+        "The provider's host name cannot be resolved: most likely there is no network.",
+        "stenod keeps recording and tries again; check the network, the name server and the endpoint.",
+    ),
+    # A machine without a battery clock boots in the past, where every certificate is not yet valid; that heals.
+    _local(
+        transport.TLS_FAILED,
+        Verdict.BACKOFF,
+        "No encrypted connection could be made: the certificate was not accepted, or something stands between.",
+        "stenod tries again, later each time; check the system clock, the CA certificates, and for a proxy or login page.",
+    ),
+    _local(
+        transport.UNREACHABLE,
+        Verdict.BACKOFF,
+        "There is no route to the provider.",
+        "stenod keeps recording and tries again; check the network.",
+    ),
+    _local(
+        transport.DEFECT,
+        Verdict.BACKOFF,
+        "An error in stenod itself ended the session.",
+        "stenod tries again, and holds the uplink while it goes on recording if it recurs; report the logged traceback.",
+    ),
+)
+
+
 def judge(failure: Failure, rules: Sequence[Rule]) -> Rule:
     """Return the first rule that fits, text before code before HTTP status, or `UNKNOWN`."""
-    text = failure.text.casefold()
+    text = failure.text.casefold().strip()
+    if failure.local:
+        rules = LOCAL_RULES
+        text = text.partition(":")[0]
+    elif failure.http_status is not None and text.startswith("<"):
+        # A web page (a proxy's, a firewall's) is no sentence of the provider: any words may stand in it.
+        text = ""
     eligible = [rule for rule in rules if rule.asked is None or rule.asked == failure.asked]
     if text:
         for rule in eligible:

@@ -137,6 +137,9 @@ Frame = str | bytes
 class Conversation(Protocol):
     """One session's protocol state. All methods are synchronous and pure but for that state."""
 
+    def opened(self) -> list[Event]:
+        """Return what the upgrade itself tells: `Ready` from a provider that sends no hello, else nothing."""
+
     def audio(self, pcm: bytes) -> Frame:
         """Return the message that carries this chunk (s16le mono at the session's rate)."""
 

@@ -1,0 +1,33 @@
+"""What the journal and its ledger exchange: a stream's stored state, and what one commit writes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from stenod.core.timeline import Change, Settled
+
+
+@dataclass(frozen=True, slots=True)
+class StreamState:
+    """What the ledger knows of a stream when it is opened."""
+
+    rate: int
+    epoch: int
+    sequence: int
+    session: int
+    tail: int
+    spans: tuple[Settled, ...]
+    anchors: tuple[tuple[int, float], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transaction:
+    """What one commit writes."""
+
+    changes: Sequence[Change] = ()
+    lines: Sequence[tuple[int, bytes]] = ()
+    """Outbox records: sequence and line."""
+    sequence: int
+    session: int
+    tail: int
+    anchors: Sequence[tuple[int, float]] = ()
+    """Clock fits: position and Unix seconds."""

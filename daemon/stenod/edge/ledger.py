@@ -1,0 +1,144 @@
+"""The ledger: everything of the journal that must change together, in one SQLite database.
+
+Spans, the outbox, the readers' places, the sessions and the clock's anchors of all streams of one state directory.
+"Final written and its span transcribed" is one transaction, and recovery after a crash is SQLite's own.
+
+Durability: WAL with `synchronous=FULL`, so a commit is on the disk when it returns and audio may be deleted after it.
+A reader's place is written with `synchronous=NORMAL`: a killed process loses none, a power cut may repeat the last
+lines with the same ids, and an SD card is spared one sync a line.
+
+All methods block; the journal calls them one at a time, in a thread (inline in simulation). Nothing else knows SQL.
+"""
+
+import sqlite3
+from collections.abc import Iterable
+from pathlib import Path
+
+from stenod.core.timeline import Cause, Settled, State
+from stenod.core.transaction import StreamState, Transaction
+
+SCHEMA_VERSION = 1
+SCHEMA = """
+CREATE TABLE stream (
+    stream TEXT PRIMARY KEY, rate INTEGER NOT NULL, epoch INTEGER NOT NULL, sequence INTEGER NOT NULL,
+    session INTEGER NOT NULL, tail INTEGER NOT NULL
+) STRICT;
+CREATE TABLE span (
+    stream TEXT NOT NULL, start INTEGER NOT NULL, end INTEGER NOT NULL, state TEXT NOT NULL, cause TEXT,
+    PRIMARY KEY (stream, start)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE outbox (
+    stream TEXT NOT NULL, epoch INTEGER NOT NULL, sequence INTEGER NOT NULL, line BLOB NOT NULL,
+    PRIMARY KEY (stream, epoch, sequence)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE reader (
+    stream TEXT NOT NULL, reader TEXT NOT NULL, epoch INTEGER NOT NULL, sequence INTEGER NOT NULL,
+    PRIMARY KEY (stream, reader)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE anchor (
+    stream TEXT NOT NULL, position INTEGER NOT NULL, unix REAL NOT NULL, PRIMARY KEY (stream, position)
+) STRICT, WITHOUT ROWID;
+"""
+
+
+class LedgerUnusable(Exception):
+    """The database cannot be used as it is; the text says why and what to do."""
+
+
+class Ledger:
+    """One database file, or `:memory:` for simulation."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._memory = path is None
+        name = ":memory:" if path is None else str(path)
+        try:
+            self._commits = self._connect(name, "FULL")
+            self._create()
+            self._places = self._commits if self._memory else self._connect(name, "NORMAL")
+        except sqlite3.DatabaseError as error:
+            message = f"cannot open the ledger {name}: {error}; move it away to begin anew"
+            raise LedgerUnusable(message) from error
+
+    def open_stream(self, stream: str, rate: int) -> StreamState:
+        """Return the stream's state, made new where it is not known."""
+        with self._commits:
+            self._commits.execute("INSERT OR IGNORE INTO stream VALUES (?, ?, 0, 0, 0, 0)", (stream, rate))
+        rate, epoch, sequence, session, tail = self._commits.execute(
+            "SELECT rate, epoch, sequence, session, tail FROM stream WHERE stream = ?", (stream,)
+        ).fetchone()
+        spans, anchors = tuple(self._spans(stream)), tuple(self._anchors(stream))
+        return StreamState(rate, epoch, sequence, session, tail, spans, anchors)
+
+    def commit(self, stream: str, epoch: int, transaction: Transaction) -> None:
+        """Write all of it or nothing; durable when it returns."""
+        with self._commits as database:
+            for change in transaction.changes:
+                database.executemany(
+                    "DELETE FROM span WHERE stream = ? AND start = ?", [(stream, start) for start in change.removed]
+                )
+                database.executemany("INSERT INTO span VALUES (?, ?, ?, ?, ?)", _rows(stream, change.added))
+            database.executemany(
+                "INSERT INTO outbox VALUES (?, ?, ?, ?)",
+                [(stream, epoch, sequence, line) for sequence, line in transaction.lines],
+            )
+            database.executemany(
+                "INSERT OR REPLACE INTO anchor VALUES (?, ?, ?)",
+                [(stream, position, unix) for position, unix in transaction.anchors],
+            )
+            database.execute(
+                "UPDATE stream SET sequence = ?, session = ?, tail = ? WHERE stream = ?",
+                (transaction.sequence, transaction.session, transaction.tail, stream),
+            )
+
+    def unprinted(self, stream: str, reader: str, count: int) -> list[tuple[int, int, bytes]]:
+        """Return up to `count` records (epoch, sequence, line) that the reader has not seen, in order."""
+        place = self._commits.execute(
+            "SELECT epoch, sequence FROM reader WHERE stream = ? AND reader = ?", (stream, reader)
+        ).fetchone() or (0, -1)
+        query = (
+            "SELECT epoch, sequence, line FROM outbox WHERE stream = ? AND (epoch, sequence) > (?, ?)"
+            " ORDER BY epoch, sequence LIMIT ?"
+        )
+        return list(self._commits.execute(query, (stream, *place, count)))
+
+    def printed(self, stream: str, reader: str, epoch: int, sequence: int) -> None:
+        """Move the reader's place behind this record."""
+        with self._places as database:
+            database.execute("INSERT OR REPLACE INTO reader VALUES (?, ?, ?, ?)", (stream, reader, epoch, sequence))
+
+    def close(self) -> None:
+        """Close the database; what was committed stays."""
+        if not self._memory:
+            self._places.close()
+        self._commits.close()
+
+    def _connect(self, name: str, synchronous: str) -> sqlite3.Connection:
+        database = sqlite3.connect(name, timeout=5.0, check_same_thread=False)
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute(f"PRAGMA synchronous = {synchronous}")
+        database.execute("PRAGMA secure_delete = ON")
+        return database
+
+    def _create(self) -> None:
+        version = self._commits.execute("PRAGMA user_version").fetchone()[0]
+        if version == 0:
+            self._commits.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+        elif version != SCHEMA_VERSION:
+            message = f"the ledger has format {version}, this stenod reads {SCHEMA_VERSION}; use the newer version"
+            raise LedgerUnusable(message)
+
+    def _spans(self, stream: str) -> Iterable[Settled]:
+        query = "SELECT start, end, state, cause FROM span WHERE stream = ? ORDER BY start"
+        for start, end, state, cause in self._commits.execute(query, (stream,)):
+            yield Settled(start, end, State(state), None if cause is None else Cause(cause))
+
+    def _anchors(self, stream: str) -> Iterable[tuple[int, float]]:
+        query = "SELECT position, unix FROM anchor WHERE stream = ? ORDER BY position"
+        yield from self._commits.execute(query, (stream,))
+
+
+def _rows(stream: str, spans: Iterable[Settled]) -> list[tuple[str, int, int, str, str | None]]:
+    return [
+        (stream, span.start, span.end, span.state.value, None if span.cause is None else span.cause.value)
+        for span in spans
+    ]

@@ -1,0 +1,249 @@
+"""The journal: the one place where audio gets its position and where progress becomes durable.
+
+Audio goes into segments and records into the ledger; the timeline in memory mirrors the ledger's spans. One task (capture)
+appends; whoever settles or records goes through `commit`, which is one transaction and one at a time. Audio is deleted
+only after the commit that made it dispensable.
+
+It does not know what a provider or a turn is. Where the disk, the threads and the clocks are real is decided by who
+builds it: simulation hands in memory and inline calls.
+"""
+
+from bisect import bisect_right
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Protocol
+
+import msgspec
+import trio
+
+from stenod.core import records
+from stenod.core.clock import Clock
+from stenod.core.records import Record
+from stenod.core.timeline import Cause, Change, Settled, Span, State, Timeline
+from stenod.core.transaction import StreamState, Transaction
+
+KEPT_BEHIND_SECONDS = 5.0
+"""Audio this close before pending audio is kept: a replay may start a little before its cursor."""
+
+Offload = Callable[..., Awaitable[Any]]
+"""`await offload(function, *arguments)`: runs a blocking call where it does not block the loop."""
+
+
+class Segments(Protocol):
+    """See `edge.segments.Segments`."""
+
+    @property
+    def tail(self) -> int: ...
+    def append(self, position: int, pcm: bytes) -> None: ...
+    def read(self, position: int, count: int) -> bytes: ...
+    def sync(self) -> None: ...
+    def finish_file(self) -> None: ...
+    def forget(self, dispensable: Callable[[Span], bool]) -> int: ...
+    def close(self) -> None: ...
+
+
+class Ledger(Protocol):
+    """See `edge.ledger.Ledger`."""
+
+    def commit(self, stream: str, epoch: int, transaction: Transaction) -> None: ...
+    def unprinted(self, stream: str, reader: str, count: int) -> list[tuple[int, int, bytes]]: ...
+    def printed(self, stream: str, reader: str, epoch: int, sequence: int) -> None: ...
+
+
+class Journal:
+    """One stream's journal."""
+
+    def __init__(
+        self,
+        *,
+        stream: str,
+        state: StreamState,
+        segments: Segments,
+        ledger: Ledger,
+        clock: Clock,
+        offload: Offload,
+        keep_audio: bool = False,
+    ) -> None:
+        self.stream = stream
+        self.rate = state.rate
+        self.clock = clock
+        self.finished = False
+        """No more audio will come."""
+        self._epoch = state.epoch
+        self._sequence = state.sequence
+        self._session = state.session
+        self._segments = segments
+        self._ledger = ledger
+        self._offload = offload
+        self._keep_audio = keep_audio
+        self._anchors: list[tuple[int, float]] = list(state.anchors)
+        self._unwritten_anchors: list[tuple[int, float]] = []
+        self._commit_lock = trio.Lock()
+        self._pulse = trio.Event()
+        self._timeline = Timeline.restored(state.spans, max(state.tail, segments.tail))
+        self._pending_loss: list[Change] = []
+        self._lose_missing(segments.tail)
+
+    @property
+    def tail(self) -> int:
+        """Where the timeline ends."""
+        return self._timeline.tail
+
+    @property
+    def cursor(self) -> int:
+        """The first pending sample."""
+        return self._timeline.cursor
+
+    @property
+    def lag_seconds(self) -> float:
+        """From the cursor to the tail."""
+        return (self.tail - self.cursor) / self.rate
+
+    def pending(self, start: int, end: int) -> list[Span]:
+        """The pending parts of [start, end)."""
+        return self._timeline.pending(start, end)
+
+    def pending_run(self, start: int, end: int) -> Span | None:
+        """The first pending part of [start, end)."""
+        return self._timeline.pending_run(start, end)
+
+    def first_pending(self, start: int) -> int:
+        """The first pending sample at or after `start`."""
+        return self._timeline.first_pending(start)
+
+    def pending_seconds(self) -> float:
+        """How much is still to be transcribed."""
+        return self._timeline.pending_count() / self.rate
+
+    def settled(self) -> list[Settled]:
+        """All settled spans, for those who check."""
+        return list(self._timeline)
+
+    def append(self, pcm: bytes) -> None:
+        """Store s16le mono at the stream's rate at the tail. Synchronous: a live source waits for nothing."""
+        if pcm:
+            self._segments.append(self.tail, pcm)
+            self._timeline.extend(len(pcm) // 2)
+            self._notify()
+
+    async def gap(self, count: int, cause: Cause, *, estimated: bool = False) -> None:
+        """Extend the timeline by `count` samples that were lost, and say so."""
+        if count <= 0:
+            return
+        start = self._timeline.extend(count)
+        record = self._gap_record(start, start + count, cause, estimated)
+        self._segments.finish_file()
+        await self.commit([record], [(start, start + count, State.GAP, cause)])
+
+    def read(self, position: int, count: int) -> bytes:
+        """Return stored audio, as much of `count` as is contiguous."""
+        return self._segments.read(position, count)
+
+    def finish(self) -> None:
+        """Say that no more audio will come."""
+        self.finished = True
+        self._notify()
+
+    def anchor(self, position: int, unix: float) -> None:
+        """Note that `position` was captured at that time; from there on positions map to UTC by it."""
+        while self._anchors and self._anchors[-1][0] >= position:
+            self._anchors.pop()
+        self._anchors.append((position, unix))
+        self._unwritten_anchors.append((position, unix))
+
+    def utc(self, position: int) -> float:
+        """Return Unix seconds of a position."""
+        if not self._anchors:
+            return self.clock.wall()
+        index = max(0, bisect_right(self._anchors, position, key=lambda anchor: anchor[0]) - 1)
+        anchored, unix = self._anchors[index]
+        return unix + (position - anchored) / self.rate
+
+    def times(self, start: int, end: int) -> dict[str, Any]:
+        """Return the four time fields of a record about [start, end)."""
+        return {
+            "start": round(start / self.rate, 3),
+            "end": round(end / self.rate, 3),
+            "started_at": records.rfc3339(self.utc(start)),
+            "ended_at": records.rfc3339(self.utc(end)),
+        }
+
+    def new_session(self) -> str:
+        """Return the next session's name; it becomes durable with the next commit."""
+        self._session += 1
+        return f"{self.stream}-{self._session:06d}"
+
+    async def commit(
+        self, new: Sequence[Record], settle: Sequence[tuple[int, int, State, Cause | None]] = ()
+    ) -> tuple[list[Record], int]:
+        """Put records into the outbox and settle spans, in one durable transaction.
+
+        Returns the records with their ids, and how many samples were settled.
+        """
+        async with self._commit_lock:
+            changes = [*self._pending_loss, *(self._timeline.settle(*one) for one in settle)]
+            self._pending_loss = []
+            identified = [self._identified(record) for record in new]
+            anchors, self._unwritten_anchors = self._unwritten_anchors, []
+            transaction = Transaction(
+                changes=[change for change in changes if change.fresh],
+                lines=[(sequence, records.line(record)) for sequence, record in identified],
+                sequence=self._sequence,
+                session=self._session,
+                tail=self.tail,
+                anchors=anchors,
+            )
+            await self._offload(self._ledger.commit, self.stream, self._epoch, transaction)
+        self._notify()
+        return [record for _, record in identified], sum(span.count for change in changes for span in change.fresh)
+
+    async def maintain(self, sync_seconds: float) -> None:
+        """Make audio durable once a period, and delete what is no longer needed. Runs for ever."""
+        while True:
+            await trio.sleep(sync_seconds)
+            await self._offload(self._segments.sync)
+            self.forget(KEPT_BEHIND_SECONDS)
+
+    def forget(self, kept_seconds: float) -> None:
+        """Delete audio files whose samples are all settled, and no pending ones follow within `kept_seconds`."""
+        if self._keep_audio:
+            return
+        kept = round(kept_seconds * self.rate)
+        self._segments.forget(lambda span: self._timeline.pending_run(span.start, span.end + kept) is None)
+
+    async def unprinted(self, reader: str, count: int) -> list[tuple[int, int, bytes]]:
+        """Return records that the reader has not seen: (epoch, sequence, line)."""
+        rows: list[tuple[int, int, bytes]] = await self._offload(self._ledger.unprinted, self.stream, reader, count)
+        return rows
+
+    async def printed(self, reader: str, epoch: int, sequence: int) -> None:
+        """Move the reader's place behind this record."""
+        await self._offload(self._ledger.printed, self.stream, reader, epoch, sequence)
+
+    def pulse(self) -> trio.Event:
+        """Return an event that is set at the next change: audio, commit, end. Take it before looking."""
+        return self._pulse
+
+    def close(self) -> None:
+        """Make the audio durable, and delete what is not needed."""
+        self._segments.finish_file()
+        self.forget(0.0)
+        self._segments.close()
+
+    def _gap_record(self, start: int, end: int, cause: Cause, estimated: bool) -> Record:
+        return records.Gap(stream=self.stream, cause=cause.value, estimated=estimated, **self.times(start, end))
+
+    def _identified(self, record: Record) -> tuple[int, Record]:
+        sequence = self._sequence
+        self._sequence += 1
+        identity = records.record_id(self.stream, self._epoch, sequence)
+        return sequence, msgspec.structs.replace(record, id=identity)
+
+    def _lose_missing(self, stored: int) -> None:
+        """Pending samples that no file holds (a power cut ate the last second) are a gap from now on."""
+        if self.tail > stored:
+            for span in self._timeline.pending(stored, self.tail):
+                self._pending_loss.append(self._timeline.settle(span.start, span.end, State.GAP, Cause.DISK))
+
+    def _notify(self) -> None:
+        pulse, self._pulse = self._pulse, trio.Event()
+        pulse.set()

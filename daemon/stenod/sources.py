@@ -56,9 +56,8 @@ def read_file(path: Path, paths: Iterable[str]) -> list[Entry]:
         with path.open("rb") as file:
             raw = file.read(FILE_BYTES_MAX + 1)
     except OSError as error:
-        raise Broken(
-            "configuration", f"cannot read {path}: {error.strerror}", "name a file that can", "file"
-        ) from error
+        wrong = f"cannot be read ({error.strerror})"
+        raise Broken("configuration", wrong, "name a file that can", str(path)) from error
     try:
         text = raw.decode()
         data = tomllib.loads(text)

@@ -1,0 +1,120 @@
+"""The process: what goes wrong becomes an exit code and words on standard error, here and nowhere else.
+
+Errors that know their exit code (`exit_code`) are a person's business and are told in a sentence. Anything else that
+arrives here is a defect of ours and is told with its traceback. A reader of standard output that has gone had enough:
+no traceback, neither now nor when the interpreter flushes at its end.
+"""
+
+import os
+import select
+import sys
+import traceback
+from collections.abc import Iterator
+
+from stenod.core.verdict import ExitCode
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line and return the exit code."""
+    try:
+        code = _run(sys.argv[1:] if arguments is None else arguments)
+    except BaseException as error:
+        code = _told(error)
+    return _flushed(code)
+
+
+def _run(arguments: list[str]) -> int:
+    import click
+
+    from stenod.cli import stenod
+
+    try:
+        with stenod.make_context("stenod", arguments) as context:
+            stenod.invoke(context)
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except click.UsageError as error:
+        error.show()
+        return ExitCode.USAGE
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code if error.exit_code != 1 else ExitCode.UNAVAILABLE
+    except click.Abort:
+        return ExitCode.INTERRUPTED
+    return ExitCode.OK
+
+
+def _told(error: BaseException) -> int:
+    """Say what ended the command, as far as it needs saying, and return the exit code."""
+    leaves = list(_leaves(error))
+    codes = [getattr(leaf, "exit_code", None) for leaf in leaves]
+    if isinstance(error, SystemExit):
+        return error.code if isinstance(error.code, int) else ExitCode.OK if error.code is None else ExitCode.SOFTWARE
+    if all(isinstance(leaf, KeyboardInterrupt) for leaf in leaves):
+        return ExitCode.INTERRUPTED
+    if isinstance(error, BrokenPipeError) and _reader_gone():
+        return ExitCode.OK
+    if isinstance(error, OSError) and _output_fails(error):
+        return ExitCode.UNAVAILABLE  # told when it is flushed
+    if isinstance(codes[0], int) and all(code is not None for code in codes):
+        _say("\n".join(f"stenod: {line}" for leaf in leaves for line in str(leaf).splitlines()))
+        return codes[0]
+    _say("".join(traceback.format_exception(error)) + f"stenod: defect: {type(error).__name__}: {error}")
+    return ExitCode.SOFTWARE
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    """Return what a task tree bundled."""
+    if isinstance(error, BaseExceptionGroup):
+        for one in error.exceptions:
+            yield from _leaves(one)
+    else:
+        yield error
+
+
+def _reader_gone() -> bool:
+    """Return whether standard output leads to nobody."""
+    poll = select.poll()
+    poll.register(1, 0)
+    return any(flags & (select.POLLERR | select.POLLHUP) for _, flags in poll.poll(0))
+
+
+def _output_fails(error: OSError) -> bool:
+    """Return whether the error is what standard output answers to what is left in its buffer."""
+    try:
+        sys.stdout.flush()
+    except OSError as again:
+        return again.errno == error.errno
+    return False
+
+
+def _say(text: str) -> None:
+    try:
+        print(text, file=sys.stderr, flush=True)
+    except (OSError, ValueError):
+        _discard(2)
+
+
+def _flushed(code: int) -> int:
+    """Flush standard output, so that the interpreter has nothing left to fail at."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        _discard(1)
+    except (OSError, ValueError) as error:
+        _say(f"stenod: cannot write standard output: {error}; make room or send it elsewhere")
+        _discard(1)
+        return code or ExitCode.UNAVAILABLE
+    return code
+
+
+def _discard(descriptor: int) -> None:
+    """Point a standard stream to nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, descriptor)
+    os.close(nowhere)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

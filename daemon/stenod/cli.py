@@ -1,0 +1,134 @@
+"""The command line: its words, and nothing behind them.
+
+A command's module is imported when the command is invoked or its own help is shown; the group's help comes from the
+table here. So `stenod --help` costs an interpreter and click. What goes wrong becomes an exit code in `__main__`.
+"""
+
+import importlib
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from stenod.config import Loaded
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+COMMANDS: Mapping[str, tuple[str, str]] = {
+    "run": ("stenod.cli:run", "Transcribe a microphone, a file or a program's output to JSON lines."),
+    "check": ("stenod.check:check", "Show the configuration, where it comes from, and what is wrong with it."),
+    "devices": ("stenod.cli:devices", "List the microphones."),
+    "codes": ("stenod.codes:codes", "Explain what a provider's codes mean and what stenod does about them."),
+    "emulate": ("stenod.emulator.command:emulate", "Serve the providers' protocols locally, faults included."),
+}
+"""Where each command is, and its line in the group's help, in the order of the help."""
+
+PROVIDERS = ("assemblyai", "local")
+LEVELS = ("debug", "info", "warning", "error")
+FORMATS = ("auto", "console", "json")
+ON_FATAL = ("auto", "exit", "hold")
+"""As `options` has them; a test compares, since importing them would cost every `--help`."""
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command when it is needed."""
+
+    def list_commands(self, _context: click.Context) -> list[str]:
+        """Return the names, in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, _context: click.Context, name: str) -> click.Command | None:
+        """Import and return the command; None where there is none of that name."""
+        if name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[name][0].partition(":")
+        command = getattr(importlib.import_module(module), attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, _context: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the table, importing nothing."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+def configured(command: F) -> F:
+    """Add the options that override the configuration; `load_configuration` takes them."""
+    options = (
+        click.option("--config", type=click.Path(path_type=Path), metavar="FILE", help="Read this configuration file."),
+        click.option("--input", metavar="INPUT", help="mic, mic:NAME, mic:INDEX, sample, -, command:WORDS, or a file."),
+        click.option("--rate", type=int, metavar="HZ", help="Samples a second of raw input (- and command:)."),
+        click.option("--channels", type=int, metavar="N", help="Channels of raw input (- and command:)."),
+        click.option(
+            "--provider",
+            multiple=True,
+            type=click.Choice(PROVIDERS),
+            help="Who transcribes; repeat it for a second choice. None: the engine inside.",
+        ),
+        click.option("--endpoint", metavar="URL", help="Another server for the provider: ws://host:port."),
+        click.option("--state-dir", metavar="DIR", help="Where the journal lives. None: a temporary directory."),
+        click.option("--stream", metavar="NAME", help="Name of the stream in records and logs."),
+        click.option("--partials/--no-partials", default=None, help="Print unfinished turns too."),
+        click.option("--keep-audio/--no-keep-audio", default=None, help="Keep audio that has been transcribed."),
+        click.option("--on-fatal", type=click.Choice(ON_FATAL), help="What to do when only a person can help."),
+        click.option("--log-level", type=click.Choice(LEVELS), help="The least that is logged."),
+        click.option("--log-format", type=click.Choice(FORMATS), help="How it is logged, on standard error."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def load_configuration(config: Path | None, given: Mapping[str, Any], environment: Mapping[str, str]) -> "Loaded":
+    """Return the configuration with what the command line said; raises `ConfigErrors`."""
+    from stenod.config import FLAGS, load
+
+    overrides = {path: given[flag.removeprefix("--").replace("-", "_")] for path, flag in FLAGS.items()}
+    overrides["providers"] = overrides["providers"] or None
+    return load(config, environment, {path: value for path, value in overrides.items() if value is not None})
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="stenod", message="%(prog)s %(version)s")
+def stenod() -> None:
+    """Live transcription that can be left running: audio in, JSON lines out, no word lost.
+
+    \b
+    stenod run                    transcribe the default microphone
+    stenod run --input sample     try it without one
+    stenod check                  see what would be used, and from where
+
+    Without a configured provider the engine inside transcribes, and nothing leaves the machine.
+    """
+
+
+@click.command()
+@configured
+@click.pass_context
+def run(context: click.Context, /, config: Path | None, **given: Any) -> None:
+    """Transcribe until the input ends or Ctrl-C: JSON lines on standard output, logs on standard error.
+
+    \b
+    stenod run --input sample
+    stenod run --input talk.flac > talk.jsonl
+    stenod run --input mic:USB --provider assemblyai --state-dir ~/stenod
+    stenod run --input command:'arecord -q -f S16_LE -r 16000 -t raw'
+    ffmpeg -v error -i talk.mp4 -f s16le -ac 1 -ar 16000 - | stenod run --input -
+
+    The first Ctrl-C stops recording and waits for the last words, the second ends at once. With --state-dir, what was
+    not transcribed is transcribed by the next run.
+
+    A provider's key comes from a systemd credential, a file, or the environment (ASSEMBLYAI_API_KEY), never from here.
+    Each option of the configuration file can also be set as a variable: STENOD_PACER_CHUNK_MS=200.
+
+    \b
+    Exit codes: 0 done, 64 wrong usage, 65 input is not audio, 66 no input, 69 something needed is missing,
+    73 state directory cannot be written, 75 already running there, 76 provider does not understand,
+    77 provider refuses the key, 78 wrong configuration, 70 a defect of stenod, 130 second Ctrl-C.
+    """
+    loaded = load_configuration(config, given, os.environ)
+    application = importlib.import_module("stenod.app")
+    context.exit(application.run(loaded, os.environ))

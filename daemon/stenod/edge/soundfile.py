@@ -1,0 +1,153 @@
+"""A file of recorded audio as a source: whatever libsndfile reads, at its own rate and with all its channels.
+
+It has no clock, waits to be read, and ends. Knows nothing of who reads it or how fast.
+
+Facts, tried with libsndfile 1.2 (soundfile 0.14):
+
+* A read as float32 times 32768, rounded, is bit-exact for 16-bit files, and rounds and clips right for all others.
+  (Read as int16, a float file comes out as zeros and ones, and 24 bits are cut, not rounded.)
+* `seek` is sample-exact for WAV, AIFF, FLAC, Ogg and MP3; a GSM file refuses it and is read up to the position.
+* A truncated WAV says its real length; a truncated FLAC or MP3 says its old one and fails, or ends, on the way.
+
+Limits: blocks of a tenth of a second. A read blocks its worker thread for as long as the disk does, and cannot be
+cancelled, since nobody may close the file under it.
+"""
+
+import stat
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import trio
+
+from stenod.core.source import Block, Reader, SourceError
+
+EX_DATAERR, EX_NOINPUT, EX_UNAVAILABLE = 65, 66, 69
+BLOCKS_A_SECOND = 10
+
+Offload = Callable[..., Awaitable[Any]]
+"""`trio.to_thread.run_sync`, or whatever calls the function that it is given and returns what that returns."""
+
+
+class SoundFile:
+    """A file of audio; see `stenod.core.source.Source`."""
+
+    live = False
+    ends = True
+
+    def __init__(
+        self, path: Path, *, description: str | None = None, offload: Offload = trio.to_thread.run_sync
+    ) -> None:
+        self.path = path
+        self.description = description or f"file {path}"
+        self.note: str | None = None
+        """What a person should know of the last reading: that the file broke off before its end."""
+        self._offload = offload
+
+    def open(self, position_seconds: float) -> AbstractAsyncContextManager[Reader]:
+        """Open at a position; one at or past the end reads as the end."""
+        return self._opened(position_seconds)
+
+    @asynccontextmanager
+    async def _opened(self, position_seconds: float) -> AsyncIterator[Reader]:
+        self.note = None
+        handle = await self._offload(_opened_at, self.path, position_seconds)
+        try:
+            yield _FileReader(self, handle, self._offload)
+        finally:
+            handle.close()  # it was only read: nothing is flushed
+
+
+def sample(*, offload: Offload = trio.to_thread.run_sync) -> SoundFile:
+    """Return the sample of speech that is shipped with stenod (its words and times are in sample.json)."""
+    path = Path(__file__).parents[1] / "data" / "sample.flac"
+    return SoundFile(path, description="the sample", offload=offload)
+
+
+class _FileReader:
+    def __init__(self, source: SoundFile, handle: Any, offload: Offload) -> None:
+        self._source = source
+        self._handle = handle
+        self._offload = offload
+
+    async def read(self) -> Block | None:
+        if self._source.note is not None:
+            return None
+        pcm, broken = await self._offload(_next_pcm, self._handle)
+        if broken:
+            at = self._handle.frames / self._handle.samplerate
+            self._source.note = f"{self._source.description} is broken before its end at {at:.1f} s: {broken}"
+        if not pcm:
+            return None
+        return Block(pcm=pcm, rate=self._handle.samplerate, channels=self._handle.channels)
+
+
+def _next_pcm(handle: Any) -> tuple[bytes, str]:
+    """Read a tenth of a second as s16le; the second item says why there will be no more, where that is a fault."""
+    import numpy as np
+    import soundfile
+
+    frames = max(1, handle.samplerate // BLOCKS_A_SECOND)
+    try:
+        floats = handle.read(frames, dtype="float32", always_2d=True)
+    except soundfile.LibsndfileError as error:
+        return b"", error.error_string or "unreadable data"
+    sure = np.clip(np.nan_to_num(floats, nan=0.0), -1, 1)  # a damaged float file holds anything
+    return np.minimum(np.rint(sure * np.float32(32768)), 32767).astype("<i2").tobytes(), ""
+
+
+def _opened_at(path: Path, position_seconds: float) -> Any:
+    _check_readable(path)
+    try:
+        import soundfile
+    except OSError as error:
+        msg = f"cannot read files of audio: no libsndfile ({error}); run `apt-get install libsndfile1`"
+        raise SourceError(msg, EX_UNAVAILABLE) from error
+    try:
+        handle = soundfile.SoundFile(path)
+    except soundfile.LibsndfileError as error:
+        reason = error.error_string.rstrip(".").lower()
+        remedy = f"convert it first, e.g. `ffmpeg -i {path} {path.with_suffix('.flac').name}`"
+        raise SourceError(f"cannot read file {path}: {reason}; {remedy}", EX_DATAERR) from error
+    if handle.frames == 0:
+        handle.close()
+        msg = f"cannot read file {path}: it has no samples; was its recording stopped early?"
+        raise SourceError(msg, EX_DATAERR)
+    _move(handle, min(round(position_seconds * handle.samplerate), handle.frames))
+    return handle
+
+
+def _check_readable(path: Path) -> None:
+    """Refuse what libsndfile would call "system error", or what would hang it (a FIFO without a writer)."""
+    try:
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            msg = f"cannot read file {path}: it is a folder; name a file in it"
+            raise SourceError(msg, EX_NOINPUT)
+        if not stat.S_ISREG(status.st_mode):
+            msg = f"cannot read file {path}: not a regular file; pipe raw audio into `stenod run --input -`"
+            raise SourceError(msg, EX_NOINPUT)
+        with path.open("rb"):
+            pass
+    except OSError as error:
+        remedy = "let its user read it" if isinstance(error, PermissionError) else "check the path"
+        reason = (error.strerror or str(error)).lower()
+        raise SourceError(f"cannot read file {path}: {reason}; {remedy}", EX_NOINPUT) from error
+    if status.st_size == 0:
+        raise SourceError(f"cannot read file {path}: it is empty; was its recording stopped early?", EX_DATAERR)
+
+
+def _move(handle: Any, frame: int) -> None:
+    import soundfile
+
+    if frame == 0:
+        return
+    try:
+        handle.seek(frame)
+    except soundfile.LibsndfileError:
+        while frame > 0:
+            skipped = len(handle.read(min(frame, handle.samplerate), dtype="int16"))
+            if skipped == 0:
+                return
+            frame -= skipped

@@ -5,6 +5,7 @@ arrives here is a defect of ours and is told with its traceback. A reader of sta
 no traceback, neither now nor when the interpreter flushes at its end.
 """
 
+import errno
 import os
 import select
 import sys
@@ -54,8 +55,9 @@ def _told(error: BaseException) -> int:
         return ExitCode.INTERRUPTED
     if isinstance(error, BrokenPipeError) and _reader_gone():
         return ExitCode.OK
-    if isinstance(error, OSError) and _output_fails(error):
-        return ExitCode.UNAVAILABLE  # told when it is flushed
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        _say(f"stenod: cannot write: {error}; make room")
+        return ExitCode.CANNOT_CREATE
     if isinstance(codes[0], int) and all(code is not None for code in codes):
         _say("\n".join(f"stenod: {line}" for leaf in leaves for line in str(leaf).splitlines()))
         return codes[0]
@@ -79,15 +81,6 @@ def _reader_gone() -> bool:
     return any(flags & (select.POLLERR | select.POLLHUP) for _, flags in poll.poll(0))
 
 
-def _output_fails(error: OSError) -> bool:
-    """Return whether the error is what standard output answers to what is left in its buffer."""
-    try:
-        sys.stdout.flush()
-    except OSError as again:
-        return again.errno == error.errno
-    return False
-
-
 def _say(text: str) -> None:
     try:
         print(text, file=sys.stderr, flush=True)
@@ -105,7 +98,7 @@ def _flushed(code: int) -> int:
     except (OSError, ValueError) as error:
         _say(f"stenod: cannot write standard output: {error}; make room or send it elsewhere")
         _discard(1)
-        return code or ExitCode.UNAVAILABLE
+        return code or ExitCode.CANNOT_CREATE
     return code
 
 

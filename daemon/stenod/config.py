@@ -45,7 +45,7 @@ WHERE_KEYS_BELONG = (
     "keys never stand in the configuration: use the systemd credential `assemblyai`, a file named by "
     "`assemblyai.key_file`, or the variable ASSEMBLYAI_API_KEY"
 )
-SECRET_NAME = re.compile(r"(?:^|[_-])(?:api_?key|key|token|secret|password|authorization)$", re.IGNORECASE)
+SECRET_NAME = re.compile(r"(?:^|[._-])(?:api_?key|key|token|secret|password|authorization)$", re.IGNORECASE)
 SECRET_VALUE = re.compile(r"[0-9a-fA-F]{32,}")
 """What AssemblyAI's keys look like."""
 
@@ -214,6 +214,11 @@ def _check_input(value: str) -> None:
         ) from error
 
 
+def _check_input_rate(value: int) -> None:
+    if 0 < value < 4000:
+        raise Unfit(f"{value} is out of range", "allowed: 0, or a whole number from 4000 to 384000 (Hz, not kHz)")
+
+
 def _check_endpoint(value: str) -> None:
     allowed = "allowed: wss://host or ws://host:port, without a key"
     try:
@@ -246,6 +251,7 @@ def _check_providers(value: tuple[Provider, ...]) -> None:
 CHECKS: Mapping[str, Callable[[Any], None]] = {
     "providers": _check_providers,
     "capture.input": _check_input,
+    "capture.input_rate": _check_input_rate,
     "assemblyai.endpoint": _check_endpoint,
     "assemblyai.key_file": _check_key_file,
     "assemblyai.parameters": _check_parameters,

@@ -196,6 +196,11 @@ class AssemblyaiOptions:
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     """More of AssemblyAI's own parameters, handed on as they are: `{ keyterms_prompt = ["stenod"] }`."""
 
+    @property
+    def needs_key(self) -> bool:
+        """Whether there is no use in trying without a key; a server of one's own may do without."""
+        return not self.endpoint
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalOptions:

@@ -1,0 +1,162 @@
+"""`stenod check`: what would be used, and from where; what is wrong with it, and what is odd.
+
+It opens nothing and sends nothing: it is `ExecStartPre=` of the unit and the first thing to run when something is not
+as expected. The output is the configuration itself in TOML, so that it can be kept; keys are never in it.
+"""
+
+import importlib.util
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import click
+
+from stenod.cli import configured, load_configuration
+from stenod.config import ConfigErrors, Loaded, holds_on_fatal, is_service, option_paths, state_directory, value_at
+from stenod.core.verdict import ExitCode
+from stenod.edge.secrets import Key, SecretError, SecretMissing, read_key
+from stenod.options import InputKind
+from stenod.values import notation
+
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What checking found."""
+
+    facts: Mapping[str, str]
+    """What follows from the options and the environment, in words."""
+    warnings: tuple[str, ...] = ()
+    errors: tuple[str, ...] = ()
+
+
+@click.command()
+@configured
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.pass_context
+def check(context: click.Context, /, config: Path | None, *, as_json: bool, **given: Any) -> None:
+    """Show what `stenod run` would use with the same options, from where, and what is wrong with it.
+
+    \b
+    stenod check
+    stenod check --config /etc/stenod/stenod.toml
+    stenod check --input mic:USB --provider assemblyai
+
+    Exit code 0: it can run. 78: it cannot, and standard error says everything that is wrong.
+    """
+    loaded = None
+    try:
+        loaded = load_configuration(config, given, os.environ)
+        finding = examine(loaded, os.environ)
+    except ConfigErrors as errors:
+        finding = Finding({}, errors=tuple(map(str, errors.errors)))
+    if as_json:
+        click.echo(json.dumps(_as_json(loaded, finding), ensure_ascii=False, indent=2))
+    else:
+        _print(loaded, finding)
+    context.exit(ExitCode.CONFIGURATION if finding.errors else ExitCode.OK)
+
+
+def examine(loaded: Loaded, environment: Mapping[str, str]) -> Finding:
+    """Return what follows from the configuration, without opening anything but the key's place.
+
+    What is wrong with the key is a warning where fatal means hold: it must not keep the service from recording.
+    """
+    options = loaded.options
+    holds = holds_on_fatal(options, environment)
+    directory = state_directory(options, environment)
+    facts = {
+        "runs": "as a service" if is_service(environment) else "in the foreground",
+        "on fatal": "hold: keep recording" if holds else "exit",
+        "state": str(directory or "a temporary directory"),
+        "providers": ", ".join(options.providers) or "the engine inside",
+    }
+    warnings = list(_odd_input(loaded))
+    errors = []
+    if directory is None and is_service(environment):
+        warnings.append("without a state directory a restart loses the journal; give the unit a StateDirectory=")
+    if directory is not None and directory.exists() and not directory.is_dir():
+        errors.append(f"cannot use the state directory {directory}: it is a file; name a directory (state_dir)")
+    if "assemblyai" in options.providers:
+        try:
+            key = read_key("assemblyai", environment, options.assemblyai.key_file)
+        except SecretMissing as missing:
+            facts["key"] = "none"
+            serious = options.assemblyai.needs_key and not holds
+            (errors if serious else warnings).append(str(missing))
+        except SecretError as error:
+            facts["key"] = "cannot be used"
+            (warnings if holds else errors).append(str(error))
+        else:
+            facts["key"] = f"from {key.origin}, {len(key.secret)} characters"
+            warnings += _odd_key(key, options.assemblyai.endpoint)
+    if ("local" in options.providers or not options.providers) and not importlib.util.find_spec("pocketsphinx"):
+        errors.append("cannot use the engine inside: pocketsphinx is not installed; `pip install 'stenod[local]'`")
+    return Finding(facts, tuple(warnings), tuple(errors))
+
+
+def _odd_input(loaded: Loaded) -> Iterator[str]:
+    source = loaded.options.capture.source
+    for path in ("capture.input_rate", "capture.input_channels"):
+        if not source.raw and loaded.origins[path] != "default":
+            yield f"{path} ({loaded.origins[path]}) has no effect: this input says itself what it is"
+    if source.kind is InputKind.FILE and not Path(source.argument).exists():
+        yield f"there is no file {source.argument!r} (capture.input, {loaded.origins['capture.input']})"
+    if source.kind is InputKind.COMMAND and not shutil.which(source.words[0]):
+        yield f"there is no command {source.words[0]!r} (capture.input, {loaded.origins['capture.input']})"
+
+
+def _odd_key(key: Key, endpoint: str) -> Iterator[str]:
+    if key.warning:
+        yield key.warning
+    parts = urlsplit(endpoint)
+    if parts.scheme == "ws" and parts.hostname not in LOOPBACK:
+        yield f"the key and the audio go to {parts.hostname} unencrypted (assemblyai.endpoint is ws:, not wss:)"
+
+
+def _as_json(loaded: Loaded | None, finding: Finding) -> dict[str, object]:
+    options = {}
+    if loaded is not None:
+        for path in option_paths():
+            options[path] = {"value": value_at(loaded.options, path), "origin": loaded.origins[path]}
+    return {
+        "ok": not finding.errors,
+        "options": options,
+        "facts": finding.facts,
+        "warnings": finding.warnings,
+        "errors": finding.errors,
+    }
+
+
+def _print(loaded: Loaded | None, finding: Finding) -> None:
+    if loaded is not None:
+        for line in _toml(loaded):
+            click.echo(line)
+        click.echo()
+    for name, text in finding.facts.items():
+        click.echo(f"# {name}: {text}")
+    for warning in finding.warnings:
+        click.echo(f"# warning: {warning}")
+    for error in finding.errors:
+        click.echo(f"stenod: {error}", err=True)
+
+
+def _toml(loaded: Loaded) -> Iterator[str]:
+    """Return the configuration as a file could have it, each value with its origin."""
+    written = {
+        path: f"{path.rpartition('.')[2]} = {notation(value_at(loaded.options, path))}" for path in option_paths()
+    }
+    width = min(50, max(map(len, written.values())))
+    table = ""
+    for path, text in written.items():
+        head = path.rpartition(".")[0]
+        if head != table:
+            yield f"\n[{head}]"
+            table = head
+        yield f"{text:{width}}  # {loaded.origins[path]}"

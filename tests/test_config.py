@@ -1,0 +1,427 @@
+"""Configuration: sources, precedence, origins, and everything that can be wrong with it.
+
+`python tests/test_config.py > config/stenod.toml` writes the commented file anew from the options' own explanations.
+"""
+
+import ast
+import inspect
+import itertools
+import textwrap
+import types
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import get_args, get_type_hints
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stenod import cli, options, values
+from stenod.config import (
+    FLAGS,
+    ConfigErrors,
+    Input,
+    InputKind,
+    Options,
+    holds_on_fatal,
+    is_service,
+    load,
+    option_paths,
+    state_directory,
+    value_at,
+)
+
+CONFIG = Path(__file__).parent.parent / "config"
+HEAD = """\
+# stenod's configuration: every option, at its default.
+#
+# To change one, remove the `#` before it. Each can also be set by a variable (STENOD_PACER_CHUNK_MS=200), some by an
+# option of the command line; the order is defaults < this file < variables < command line.
+# `stenod check --config FILE` shows what would be used, from where, and everything that is wrong.
+#
+# Keys never stand here. AssemblyAI's comes from the systemd credential `assemblyai`, from a file
+# (`assemblyai.key_file`), or from the variable ASSEMBLYAI_API_KEY, in that order.
+"""
+
+
+def explanations(kind: type) -> dict[str, str]:
+    """Return the docstring of each field of a class."""
+    body = ast.parse(textwrap.dedent(inspect.getsource(kind))).body[0].body
+    found = {}
+    for statement, following in itertools.pairwise(body):
+        if isinstance(statement, ast.AnnAssign) and isinstance(following, ast.Expr):
+            found[statement.target.id] = inspect.cleandoc(following.value.value)
+    return found
+
+
+def commented(text: str) -> list[str]:
+    """Return a text as comment lines of the house's width."""
+    return ["# " + line for line in textwrap.wrap(text, 110)]
+
+
+def render() -> str:
+    """Return the commented configuration file that the options describe."""
+    lines = [HEAD.rstrip()]
+    hints = get_type_hints(Options)
+
+    def write(kind: type, value: object) -> None:
+        explained = explanations(kind)
+        for one in fields(kind):
+            if not is_dataclass(getattr(value, one.name)):
+                notation = values.notation(getattr(value, one.name))
+                lines.extend(["", *commented(explained[one.name]), f"#{one.name} = {notation}"])
+
+    write(Options, Options())
+    for one in fields(Options):
+        if is_dataclass(hints[one.name]):
+            lines.extend(["", "", *commented(inspect.cleandoc(hints[one.name].__doc__)), f"[{one.name}]"])
+            write(hints[one.name], getattr(Options(), one.name))
+    return "\n".join(lines) + "\n"
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    """Return a configuration file with this text."""
+    path = tmp_path / "stenod.toml"
+    path.write_text(textwrap.dedent(text))
+    return path
+
+
+def complaints(path: Path | None = None, environment: dict | None = None, overrides: dict | None = None) -> list[str]:
+    """Return what `load` has to say."""
+    with pytest.raises(ConfigErrors) as caught:
+        load(path, environment or {}, overrides or {})
+    assert caught.value.exit_code == 78
+    return str(caught.value).splitlines()
+
+
+def test_sources_override_each_other_and_values_know_where_they_came_from(tmp_path: Path) -> None:
+    """Defaults < file < environment < command line, each with its origin."""
+    path = written(
+        tmp_path,
+        """
+        stream = "hall"
+        [pacer]
+        chunk_ms = 60
+        rate_ratio_max = 1  # an int where a float is wanted is fine
+        [capture]
+        rate = 8000
+        """,
+    )
+    environment = {"STENOD_PACER_CHUNK_MS": "70", "STENOD_CAPTURE_RATE": "22050", "STENOD_TEST_ALL": "1", "HOME": "/x"}
+    loaded = load(path, environment, {"capture.input": "sample", "capture.input_rate": None, "stream": "stage"})
+    assert (loaded.options.stream, loaded.options.pacer.chunk_ms, loaded.options.capture.rate) == ("stage", 70, 22050)
+    assert isinstance(loaded.options.pacer.rate_ratio_max, float)
+    assert {
+        "stream": "option --stream",
+        "pacer.chunk_ms": "variable STENOD_PACER_CHUNK_MS",
+        "pacer.rate_ratio_max": f"{path}:5",
+        "capture.input": "option --input",
+        "capture.input_rate": "default",
+    }.items() <= loaded.origins.items()
+    assert set(option_paths()) == set(loaded.origins)
+
+
+def test_nothing_said_means_the_defaults() -> None:
+    """No file, no variables, no options: `Options()`."""
+    assert Options() == load().options
+
+
+def test_the_commented_file_is_what_the_options_say() -> None:
+    """`config/stenod.toml` has each option's explanation and default, and nothing else."""
+    assert render() == (CONFIG / "stenod.toml").read_text()
+
+
+def test_the_commented_file_uncommented_is_the_defaults(tmp_path: Path) -> None:
+    """Removing each `#` before an option changes nothing, and no option is missing."""
+    lines = (CONFIG / "stenod.toml").read_text().splitlines()
+    path = written(tmp_path, "\n".join(line[1:] if line[:1] == "#" and line[1:2].islower() else line for line in lines))
+    loaded = load(path)
+    assert Options() == loaded.options
+    assert [name for name, origin in loaded.origins.items() if origin == "default"] == []
+    assert Options() == load(CONFIG / "stenod.toml").options
+
+
+@pytest.mark.parametrize("path", sorted((CONFIG / "examples").glob("*.toml")), ids=lambda path: path.name)
+def test_examples_are_valid_and_say_only_what_differs(path: Path) -> None:
+    """Each ready example loads, and none repeats a default."""
+    loaded = load(path)
+    changed = [name for name, origin in loaded.origins.items() if origin != "default"]
+    assert changed
+    assert [name for name in changed if value_at(loaded.options, name) == value_at(Options(), name)] == []
+
+
+def test_everything_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
+    """One run shows all errors, with what is allowed and where it stands."""
+    path = written(
+        tmp_path,
+        """\
+        stream = "a b"
+        providers = ["asemblyai"]
+        chunk_ms = 3
+        output = 3
+        [captre]
+        rate = 1
+        [capture]
+        raet = 3
+        rate = true
+        input = "command:'x"
+        input_rate = 16
+        [pacer]
+        chunk_ms = 20
+        rate_ratio_max = "fast"
+        [assemblyai]
+        region = "moon"
+        parameters = { a = { b = 1 } }
+        [rotation]
+        session_seconds_max = 100
+        [nonsense]
+        """,
+    )
+    table = "a table of texts, numbers, true or false, and lists of texts"
+    assert [
+        f'stream: "a b" is not fit; allowed: 1 to 64 letters, digits, dots, underscores, hyphens ({path}:1)',
+        f'providers: "asemblyai" is unknown; allowed: a list of "assemblyai", "local" ({path}:2)',
+        f"chunk_ms: unknown; did you mean `pacer.chunk_ms`? ({path}:3)",
+        f"output: 3 is no table; allowed: a table [output] ({path}:4)",
+        f"captre.rate: unknown; did you mean `capture.rate`? ({path}:6)",
+        f"capture.raet: unknown; did you mean `capture.rate`? ({path}:8)",
+        f"capture.rate: true is true or false; allowed: a whole number from 8000 to 48000 ({path}:9)",
+        (
+            f'capture.input: "command:\'x" cannot be split into words (no closing quotation); '
+            f"allowed: mic, mic:NAME, mic:INDEX, sample, -, command:WORDS, or a path ({path}:10)"
+        ),
+        (
+            f"capture.input_rate: 16 is out of range; allowed: 0, or a whole number from 4000 to 384000 "
+            f"(Hz, not kHz) ({path}:11)"
+        ),
+        f"pacer.chunk_ms: 20 is out of range; allowed: a whole number from 50 to 1000 ({path}:13)",
+        f'pacer.rate_ratio_max: "fast" is a text; allowed: a number from 1 to 4 ({path}:14)',
+        f'assemblyai.region: "moon" is unknown; allowed: "default", "eu", "us" ({path}:16)',
+        f"assemblyai.parameters: {{ a = {{ b = 1 }} }} holds something else; allowed: {table} ({path}:17)",
+        f"nonsense: unknown; no option has a name like it ({path}:20)",
+        (
+            "pacer.chunk_ms: 2000 is out of range; allowed: a whole number from 50 to 1000 "
+            "(variable STENOD_PACER_CHUNK_MS)"
+        ),
+        "STENOD_PACER_CHUNKS_MS: unknown; did you mean `STENOD_PACER_CHUNK_MS`? (environment)",
+        'supervisor.on_fatal: "panic" is unknown; allowed: "auto", "exit", "hold" (option --on-fatal)',
+        (
+            f"rotation.session_seconds_max: 100 leaves nothing before rotation.margin_seconds, which is 300; "
+            f"allowed: 0, or more than the margin ({path}:19)"
+        ),
+    ] == complaints(
+        path,
+        {"STENOD_PACER_CHUNK_MS": "2000", "STENOD_PACER_CHUNKS_MS": "1"},
+        {"supervisor.on_fatal": "panic"},
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ('api_key = "{}"', "api_key: a key stands here; keys never stand in the configuration"),
+        ('[assemblyai]\nkey = "{}"', "assemblyai.key: a key stands here; keys never"),
+        ('[assemblyai]\nkey_file = "{}"', "assemblyai.key_file: this looks like the key itself; allowed: the path"),
+        ('[assemblyai.parameters]\ntoken = "{}"', "assemblyai.parameters: `token` is a key; keys never"),
+        ('[assemblyai]\nendpoint = "wss://{}@host"', "assemblyai.endpoint: more than a server's address stands here"),
+        ('[assemblyai]\nendpoint = "wss://host/?token={}"', "assemblyai.endpoint: more than a server's address"),
+        ('[assemblyai]\nregion = "{}"', 'assemblyai.region: "****" is unknown'),
+    ],
+)
+def test_keys_in_the_file_are_errors_that_do_not_show_them(tmp_path: Path, text: str, complaint: str) -> None:
+    """Wherever a key stands in the file, it is refused and not repeated."""
+    key = "0123456789abcdef0123456789abcdef"
+    first, *_ = complaints(written(tmp_path, text.format(key)))
+    assert first.startswith(complaint)
+    assert key not in first
+
+
+def test_a_key_in_our_own_variables_is_an_error_that_does_not_show_it() -> None:
+    """`STENOD_ASSEMBLYAI_API_KEY` is not the provider's variable."""
+    (line,) = complaints(environment={"STENOD_ASSEMBLYAI_API_KEY": "hunter2hunter2"})
+    assert line.startswith("STENOD_ASSEMBLYAI_API_KEY: a key stands here; keys never stand")
+    assert "hunter2" not in line
+
+
+@pytest.mark.parametrize("value", ["http://host", "host:80", "wss://", "ws://host:99999", "ws://a b", "ws://[::1"])
+def test_an_endpoint_is_the_address_of_a_websocket_server(value: str) -> None:
+    """Anything else is refused with an example of what is right."""
+    (line,) = complaints(overrides={"providers": ["assemblyai"], "assemblyai.endpoint": value})
+    assert line.endswith(
+        "is no address of a server; allowed: wss://host or ws://host:port, without a key (option --endpoint)"
+    )
+
+
+def test_an_endpoint_on_the_command_line_chooses_its_provider(tmp_path: Path) -> None:
+    """Where nothing else chose; where something did, nobody would use it, and that is said."""
+    loaded = load(None, {}, {"assemblyai.endpoint": "ws://127.0.0.1:8080"})
+    assert loaded.options.providers == ("assemblyai",)
+    assert loaded.origins["providers"] == "option --endpoint"
+    (line,) = complaints(None, {"STENOD_PROVIDERS": "local"}, {"assemblyai.endpoint": "ws://127.0.0.1:8080"})
+    assert line.startswith('assemblyai.endpoint: nobody would use it: providers is ["local"]')
+    path = written(tmp_path, '[assemblyai]\nendpoint = "ws://127.0.0.1:8080"')
+    assert complaints(path)[0].startswith("assemblyai.endpoint: nobody would use it: providers is []")
+    assert load(path, {}, {"providers": ["local"]}).options.providers == ("local",)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [("[pacer", "configuration: not TOML: "), ("a = 1\na = 2", "configuration: not TOML: "), (None, "configuration: ")],
+)
+def test_a_file_that_cannot_be_read_does_not_hide_other_errors(tmp_path: Path, text: str, complaint: str) -> None:
+    """A broken or missing file is one error among the others."""
+    path = written(tmp_path, text) if text is not None else tmp_path / "missing.toml"
+    first, second = complaints(path, {"STENOD_PACER_CHUNK_MS": "1"})
+    assert first.startswith(complaint)
+    assert str(path) in first
+    assert second.startswith("pacer.chunk_ms: 1 is out of range")
+
+
+def test_variables_carry_lists_tables_and_truth() -> None:
+    """Lists are separated by commas, tables are JSON, truth is true, false, 1 or 0."""
+    environment = {
+        "STENOD_PROVIDERS": "assemblyai, local",
+        "STENOD_ASSEMBLYAI_PARAMETERS": '{"keyterms_prompt": ["stenod"], "filter_profanity": true}',
+        "STENOD_OUTPUT_PARTIALS": "1",
+        "STENOD_ASSEMBLYAI_FORMAT_TURNS": "False",
+        "STENOD_LIVENESS_PING_SECONDS": "0.5",
+    }
+    chosen = load(None, environment).options
+    assert chosen.providers == ("assemblyai", "local")
+    assert chosen.assemblyai.parameters == {"keyterms_prompt": ("stenod",), "filter_profanity": True}
+    assert (chosen.output.partials, chosen.assemblyai.format_turns, chosen.liveness.ping_seconds) == (True, False, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("STENOD_OUTPUT_PARTIALS", "yes"),
+        ("STENOD_LIVENESS_PING_SECONDS", "nan"),
+        ("STENOD_LIVENESS_PING_SECONDS", "inf"),
+        ("STENOD_PACER_CHUNK_MS", "100.0"),
+        ("STENOD_ASSEMBLYAI_PARAMETERS", "[1]"),
+        ("STENOD_ASSEMBLYAI_PARAMETERS", "{"),
+        ("STENOD_PROVIDERS", "local,local"),
+        ("STENOD_STREAM", ".."),
+        ("STENOD_STREAM", "x" * 65),
+        ("STENOD_STREAM", "a\n"),
+        ("STENOD_CAPTURE_INPUT", ""),
+        ("STENOD_CAPTURE_INPUT", "mic:"),
+        ("STENOD_CAPTURE_INPUT", "command: "),
+    ],
+)
+def test_nothing_is_guessed(name: str, text: str) -> None:
+    """What is not exactly a value of its type is an error that names the variable."""
+    (line,) = complaints(environment={name: text})
+    assert line.endswith(f"(variable {name})")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("mic", Input(InputKind.MICROPHONE)),
+        ("mic:USB PnP", Input(InputKind.MICROPHONE, "USB PnP")),
+        ("mic:3", Input(InputKind.MICROPHONE, "3")),
+        ("sample", Input(InputKind.SAMPLE)),
+        ("-", Input(InputKind.STDIN)),
+        (
+            "command:arecord -D 'my card'",
+            Input(InputKind.COMMAND, "arecord -D 'my card'", ("arecord", "-D", "my card")),
+        ),
+        ("./mic", Input(InputKind.FILE, "./mic")),
+        ("talks/a:b.flac", Input(InputKind.FILE, "talks/a:b.flac")),
+    ],
+)
+def test_inputs_are_parsed_once(text: str, expected: Input) -> None:
+    """What an input is follows from its spelling alone."""
+    assert expected == load(None, {}, {"capture.input": text}).options.capture.source
+    assert (expected.kind in ("stdin", "command")) == expected.raw
+
+
+@given(st.text())
+def test_any_text_is_an_input_or_a_sentence(text: str) -> None:
+    """Parsing an input raises nothing but `ValueError`."""
+    try:
+        parsed = Input.parse(text)
+    except ValueError:
+        return
+    assert isinstance(parsed.kind, InputKind)
+
+
+@given(st.sampled_from(sorted(option_paths())), st.text(st.characters(blacklist_characters="\0")))
+def test_any_text_in_a_variable_is_a_value_or_an_error_line(path: str, text: str) -> None:
+    """No variable can crash the daemon."""
+    name = "STENOD_" + path.replace(".", "_").upper()
+    try:
+        loaded = load(None, {name: text})
+    except ConfigErrors:
+        return
+    assert loaded.origins[path] == f"variable {name}"
+
+
+def test_the_users_own_file_is_read_in_the_foreground_only(tmp_path: Path) -> None:
+    """A person's file steers their own runs and no service."""
+    path = tmp_path / "stenod" / "stenod.toml"
+    path.parent.mkdir()
+    path.write_text('stream = "mine"')
+    home = {"XDG_CONFIG_HOME": str(tmp_path)}
+    assert ("mine", path) == (load(None, home).options.stream, load(None, home).path)
+    assert load(None, home | {"NOTIFY_SOCKET": "/run/notify"}).options.stream == "default"
+    (tmp_path / ".config").symlink_to(tmp_path)
+    assert load(None, {"HOME": str(tmp_path)}).options.stream == "mine"
+    assert load(None, {"HOME": str(tmp_path / "nowhere")}).options.stream == "default"
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({}, False),
+        ({"NOTIFY_SOCKET": "/run/systemd/notify"}, True),
+        ({"INVOCATION_ID": "8f"}, True),
+        ({"INVOCATION_ID": "8f", "SYSTEMD_EXEC_PID": "1"}, False),
+    ],
+)
+def test_a_service_is_what_systemd_itself_started(environment: dict[str, str], expected: bool) -> None:
+    """A shell on a desktop inherits `INVOCATION_ID` and is none."""
+    assert expected == is_service(environment)
+    assert expected == holds_on_fatal(Options(), environment)
+    assert holds_on_fatal(load(None, {}, {"supervisor.on_fatal": "hold"}).options, environment)
+    assert not holds_on_fatal(load(None, {}, {"supervisor.on_fatal": "exit"}).options, environment)
+
+
+def test_the_journal_lives_where_it_was_told_or_where_systemd_says() -> None:
+    """The option goes before systemd's directory, of which the first counts; else temporary."""
+    assert state_directory(Options(), {}) is None
+    assert Path("/var/lib/a") == state_directory(Options(), {"STATE_DIRECTORY": "/var/lib/a:/var/lib/b"})
+    assert Path("/b") == state_directory(load(None, {}, {"state_dir": "/b"}).options, {"STATE_DIRECTORY": "/var/lib/a"})
+
+
+def test_flags_and_choices_of_the_command_line_are_those_of_the_options() -> None:
+    """The command line names existing options and has the same choices, though it imports neither."""
+    kinds = option_paths()
+    assert set(FLAGS) <= set(kinds)
+    assert get_args(get_args(kinds["providers"])[0]) == cli.PROVIDERS
+    assert get_args(kinds["logging.level"]) == cli.LEVELS
+    assert get_args(kinds["logging.format"]) == cli.FORMATS
+    assert get_args(kinds["supervisor.on_fatal"]) == cli.ON_FATAL
+    flags = {flag for option in cli.run.params for flag in option.opts}
+    assert set(FLAGS.values()) | {"--config"} == flags
+
+
+def test_options_cannot_be_changed() -> None:
+    """Configuration is a value."""
+    with pytest.raises(AttributeError):
+        Options().pacer.chunk_ms = 1
+    assert isinstance(FLAGS, types.MappingProxyType)
+
+
+def test_every_option_is_explained() -> None:
+    """Each table and option has its text, which ends as a sentence does."""
+    for kind in [one for one in vars(options).values() if is_dataclass(one) and one.__name__.endswith("Options")]:
+        told = explanations(kind)
+        assert kind is Options or {one.name for one in fields(kind)} == set(told)
+        assert all(text.endswith(".") for text in told.values()), told
+
+
+if __name__ == "__main__":
+    print(render(), end="")

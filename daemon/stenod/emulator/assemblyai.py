@@ -1,0 +1,283 @@
+"""The dialect of AssemblyAI's v3 streaming interface, as its documentation and live observations have it.
+
+Facts and where they come from:
+
+- The key is judged after the 101: an `Error` frame, then a close with the same code (observed live; a client that
+  takes the handshake for readiness hangs). The raw key stands in `Authorization`; `Bearer` is refused (observed
+  live).
+- A close frame's reason is `See Error message for details`: documented for texts over 123 bytes, observed always.
+- Audio messages hold 50 to 1000 ms inclusive (1000 accepted, 1200 refused at once; observed live).
+- Universal-Streaming: words of a partial are final but the last; `transcript` holds the final ones only, so it may
+  be empty beside words. With `format_turns` a second, formatted end-of-turn follows with the same `turn_order` and
+  times.
+- Pro models: no word of a partial is final, words may be rewritten, one formatted final; `SpeechStarted` in the same
+  tick as the first partial; no word on whether `turn_is_formatted` is true on partials (false in the specification,
+  true live: true here).
+- `KeepAlive` and `UpdateConfiguration` are not acknowledged. A last turn may be final and empty (observed on
+  Terminate).
+- Times are whole milliseconds of this session's audio.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from stenod.emulator.assemblyai_settings import PREFIX, is_pro, settings_of_query, settings_of_update
+from stenod.emulator.dialect import Command, Failure, Limits, Message, Rejection, Request, Tongue, Violation, Vitals
+from stenod.emulator.engine import Hypothesis, Word
+
+PATH = "/v3/ws"
+REJECTIONS: Mapping[str, Rejection] = {
+    "/v2/realtime/ws": Rejection(
+        410,
+        "Deprecated endpoint: The V2 streaming API has been retired. "
+        "Use this endpoint instead: wss://streaming.assemblyai.com/v3/ws.",
+    ),
+}
+CLOSE_REASON = "See Error message for details"
+GOODBYE = Violation(1000, "Session Ended")
+CHUNK_MS_MIN, CHUNK_MS_MAX = 50, 1000
+HEARTBEAT_SECONDS = 5.0
+PAUSE_SECONDS_DEFAULT, PAUSE_SECONDS_MIN, PAUSE_SECONDS_MAX = 0.5, 0.2, 5.0
+QUOTE_MAX = 200
+API_VERSION = "2025-05-12"
+
+NO_KEY = Violation(1008, "Unauthorized Connection: Missing Authorization header")
+BAD_KEY = Violation(1008, "Unauthorized Connection: Invalid API key")
+FAILURES: Mapping[Failure, Violation] = {
+    Failure.INACTIVE: Violation(
+        3006, "Session terminated due to inactivity: No messages received for {limit:g} seconds"
+    ),
+    Failure.EXPIRED: Violation(3008, "Session Expired: Maximum session duration exceeded"),
+    Failure.CANCELLED: Violation(3005, "Session Cancelled: An error occurred"),
+    Failure.CROWDED: Violation(3009, "Unauthorized Connection: Too many concurrent sessions"),
+    Failure.TOO_FAST: Violation(
+        3007,
+        "Input Duration Error: Audio Transmission Rate Exceeded: Received {audio:.1f} sec. audio in {elapsed:.6f} sec",
+    ),
+}
+DEFAULT_TEXTS: Mapping[int, str] = {
+    1000: "Session Ended",
+    1001: "",
+    1008: BAD_KEY.text,
+    1011: "Internal error",
+    1013: "Temporary server condition forced blocking client's request",
+    3006: "User Input Validation Error: Invalid Message",
+    3007: "Input Duration Error: Audio Transmission Rate Exceeded: Received 314.9 sec. audio in 1.312326 sec",
+} | {violation.code: violation.text for violation in FAILURES.values() if "{" not in violation.text}
+COMMANDS = {
+    "KeepAlive": Command.KEEP_ALIVE,
+    "ForceEndpoint": Command.END_TURN,
+    "Terminate": Command.TERMINATE,
+    "UpdateConfiguration": Command.CONFIGURE,
+}
+
+
+def failure(kind: Failure, **numbers: float) -> Violation:
+    """Return the code and text of an end that every dialect has."""
+    row = FAILURES[kind]
+    return Violation(row.code, row.text.format(**numbers))
+
+
+def error_message(violation: Violation) -> Message:
+    """Return the frame that precedes the close."""
+    return {"type": "Error", "error_code": violation.code, "error": violation.text}
+
+
+def open_session(request: Request, keys: frozenset[str] | None) -> "AssemblyAI | Violation":
+    """Judge key and parameters of a request whose handshake is done."""
+    key = request.headers.get("authorization", "") or request.query.get("token", "")
+    if not key:
+        return NO_KEY
+    if key.lower().startswith("bearer ") or (keys is not None and key not in keys):
+        return BAD_KEY
+    settings = settings_of_query(request.query)
+    if isinstance(settings, str):
+        return Violation(3006, settings)
+    return AssemblyAI(settings, {name: value for name, value in request.query.items() if name != "token"})
+
+
+class AssemblyAI:
+    """Implement `Dialect`."""
+
+    def __init__(self, settings: dict[str, Any], parameters: Mapping[str, str]) -> None:
+        self._settings = settings
+        self._pro = is_pro(settings["speech_model"])
+        self._turn_order = 0
+        self._turn_shown = False
+        self.parameters = parameters
+        self.sample_rate: int = settings["sample_rate"]
+
+    @property
+    def limits(self) -> Limits:
+        """See `Dialect`."""
+        setting = self._settings.get
+        silence_ms = setting("min_turn_silence", setting("min_end_of_turn_silence_when_confident"))
+        pause = PAUSE_SECONDS_DEFAULT if silence_ms is None else silence_ms / 1000
+        return Limits(
+            inactivity_seconds=setting("inactivity_timeout"),
+            heartbeat_seconds=HEARTBEAT_SECONDS if setting("session_heartbeat") else None,
+            pause_seconds=min(max(pause, PAUSE_SECONDS_MIN), PAUSE_SECONDS_MAX),
+        )
+
+    def begin(self, session_id: str, expires_at: int) -> Sequence[Message]:
+        """See `Dialect`."""
+        setting = self._settings.get
+        configuration = {
+            "model": self._settings["speech_model"],
+            "mode": setting("mode", "balanced") if self._pro else None,
+            "api_version": API_VERSION,
+            "speaker_labels": setting("speaker_labels", False),
+            "redact_pii": setting("redact_pii", False),
+            "filter_profanity": setting("filter_profanity", False),
+            "domain": setting("domain"),
+            "voice_focus": setting("voice_focus"),
+        }
+        return [{"type": "Begin", "id": session_id, "expires_at": expires_at, "configuration": configuration}]
+
+    def command(self, text: str) -> Command | Violation:
+        """See `Dialect`."""
+        quoted = text if len(text) <= QUOTE_MAX else text[:QUOTE_MAX] + "..."
+        try:
+            message = json.loads(text)
+        except (ValueError, RecursionError):
+            return Violation(3006, f"{PREFIX}Invalid JSON: {quoted}")
+        if not isinstance(message, dict):
+            return Violation(3006, f"{PREFIX}Invalid Message: {quoted}")
+        kind = message.get("type")
+        command = COMMANDS.get(kind) if isinstance(kind, str) else None
+        if command is None:
+            named = quoted if kind is None else str(kind)[:QUOTE_MAX].encode(errors="replace").decode()
+            return Violation(3006, f"{PREFIX}Invalid Message Type: {named}")
+        if command is Command.CONFIGURE:
+            update = settings_of_update(message, self._settings["speech_model"])
+            if isinstance(update, str):
+                return Violation(3006, update)
+            self._settings |= update
+        return command
+
+    def chunk(self, pcm_bytes: int) -> Violation | None:
+        """See `Dialect`."""
+        milliseconds = pcm_bytes / 2 / self.sample_rate * 1000
+        if not CHUNK_MS_MIN <= milliseconds <= CHUNK_MS_MAX:
+            text = f"Input Duration Error: Input Duration Violation: {milliseconds:.1f} ms. "
+            return Violation(3007, f"{text}Expected between {CHUNK_MS_MIN} and {CHUNK_MS_MAX} ms")
+        return Violation(3006, f"{PREFIX}Failed to decode audio: odd number of bytes") if pcm_bytes % 2 else None
+
+    def turn(self, hypothesis: Hypothesis) -> Sequence[Message]:
+        """See `Dialect`."""
+        messages: list[Message] = []
+        if not hypothesis.ended:
+            if not self._settings.get("include_partial_turns", True):
+                return messages
+            if self._pro and not self._turn_shown:
+                started = self._milliseconds(hypothesis.words[0].start)
+                messages.append({"type": "SpeechStarted", "timestamp": started, "confidence": 0.97})
+            self._turn_shown = True
+            return [*messages, self._partial(hypothesis)]
+        if self._pro:
+            messages.append(self._final(hypothesis, formatted=True))
+        else:
+            messages.append(self._final(hypothesis, formatted=False))
+            if self._settings.get("format_turns") and hypothesis.words:
+                messages.append(self._final(hypothesis, formatted=True))
+        self._turn_order += 1
+        self._turn_shown = False
+        return messages
+
+    def heartbeat(self, vitals: Vitals) -> Sequence[Message]:
+        """See `Dialect`."""
+        return [
+            {
+                "type": "Heartbeat",
+                "total_audio_received_ms": round(vitals.audio_seconds * 1000),
+                "total_duration_ms": round(vitals.session_seconds * 1000),
+                "realtime_factor": round(vitals.realtime_factor, 3),
+                "max_speech_probability": vitals.speech_probability,
+            }
+        ]
+
+    def farewell(self, vitals: Vitals, *, turn_open: bool) -> Sequence[Message]:
+        """See `Dialect`; Universal-Streaming closes the turn that nobody began with an empty final."""
+        messages: list[Message] = []
+        if turn_open and not self._pro:
+            messages.extend(self.turn(Hypothesis((), ended=True)))
+        seconds = {
+            "audio_duration_seconds": round(vitals.audio_seconds),
+            "session_duration_seconds": billed_seconds(vitals.session_seconds),
+        }
+        return [*messages, {"type": "Termination", **seconds}]
+
+    def _partial(self, hypothesis: Hypothesis) -> Message:
+        settled = 0 if self._pro else hypothesis.settled
+        words = hypothesis.words
+        if self._pro and len(words) > 1:
+            # A Pro model may rewrite what it showed: its latest word is a guess until the next one confirms it.
+            words = (*words[:-1], _guess(words[-1]))
+        shown = words if self._pro else words[:settled]
+        return self._turn_message(
+            words, " ".join(word.text for word in shown), settled=settled, ended=False, formatted=self._pro
+        )
+
+    def _final(self, hypothesis: Hypothesis, *, formatted: bool) -> Message:
+        words = formatted_words(hypothesis.words) if formatted else hypothesis.words
+        transcript = " ".join(word.text for word in words)
+        return self._turn_message(words, transcript, settled=len(words), ended=True, formatted=formatted)
+
+    def _turn_message(
+        self, words: Sequence[Word], transcript: str, *, settled: int, ended: bool, formatted: bool
+    ) -> Message:
+        confidence = (1.0 if ended else 0.0) if self._pro else (0.71 if ended and words else 0.01)
+        return {
+            "type": "Turn",
+            "turn_order": self._turn_order,
+            "turn_is_formatted": formatted,
+            "end_of_turn": ended,
+            "transcript": transcript,
+            "utterance": transcript if ended and (self._pro or not formatted) else "",
+            "end_of_turn_confidence": confidence,
+            "words": [
+                {
+                    "text": word.text,
+                    "start": self._milliseconds(word.start),
+                    "end": self._milliseconds(word.end),
+                    "confidence": round(word.confidence, 3),
+                    "word_is_final": place < settled,
+                }
+                for place, word in enumerate(words)
+            ],
+        }
+
+    def _milliseconds(self, sample: int) -> int:
+        return round(sample * 1000 / self.sample_rate)
+
+
+def billed_seconds(session_seconds: float) -> int:
+    """Return what a session costs: every second begun that its socket was open (6 s idle was billed 7; observed)."""
+    return int(session_seconds) + 1 if session_seconds > int(session_seconds) else int(session_seconds)
+
+
+def formatted_words(words: Sequence[Word]) -> tuple[Word, ...]:
+    """Return a turn's words with a first capital and a full stop; times stay."""
+    texts = [word.text for word in words]
+    if texts:
+        texts[0] = texts[0][:1].upper() + texts[0][1:]
+        texts[-1] += "."
+    return tuple(
+        Word(text, word.start, word.end, word.confidence, word.position)
+        for text, word in zip(texts, words, strict=True)
+    )
+
+
+def _guess(word: Word) -> Word:
+    return Word(word.text[:-1] + "?" if word.text else "?", word.start, word.end, 0.6, word.position)
+
+
+TONGUE = Tongue(
+    open_session=open_session,
+    failure=failure,
+    error_message=error_message,
+    close_reason=CLOSE_REASON,
+    goodbye=GOODBYE,
+    texts=DEFAULT_TEXTS,
+)

@@ -1,0 +1,78 @@
+"""A session's outgoing messages: in order, each when it is due, and the log of what was really sent.
+
+A stalled model (`mute`) holds the queue, a slow one delays each message. The queue is bounded; what does not fit is not
+dropped but reported, for a session whose messages are lost must not go on.
+"""
+
+import json
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import msgspec
+import trio
+
+from stenod.emulator import log
+from stenod.emulator.dialect import Message
+from stenod.emulator.websocket import Connection
+
+DELIVERIES_MAX = 8_192
+
+
+class OverflowedError(Exception):
+    """Messages pile up because the client does not read."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Delivery:
+    """A message, when it may go, and the final that it completes; no message is the end of the queue."""
+
+    message: str | bytes | None
+    at: float
+    final: log.Final | None = None
+
+
+class Deliveries:
+    """Queue messages and send them."""
+
+    def __init__(self, connection: Connection, journal: log.Log, started_at: float) -> None:
+        self._connection = connection
+        self._log = journal
+        self._started_at = started_at
+        self._queue, self._waiting = trio.open_memory_channel[_Delivery](DELIVERIES_MAX)
+        self._mute_until = -math.inf
+        self._late_seconds = 0.0
+
+    def mute(self, seconds: float) -> None:
+        """Send nothing for a while, or for ever."""
+        self._mute_until = trio.current_time() + seconds
+
+    def slow(self, seconds: float) -> None:
+        """Send each message from now on that much later."""
+        self._late_seconds = seconds
+
+    def post(self, messages: Iterable[Message], delay_seconds: float = 0.0, final: log.Final | None = None) -> None:
+        """Queue messages; `final` is logged when the first of them has been sent. Raises `OverflowedError`."""
+        for message in messages:
+            self.post_raw(json.dumps(message, separators=(",", ":")), delay_seconds, final)
+            final = None
+
+    def post_raw(self, message: str | bytes | None, delay_seconds: float = 0.0, final: log.Final | None = None) -> None:
+        """Queue one message as it is, or None for the end of the queue. Raises `OverflowedError`."""
+        at = trio.current_time() + delay_seconds + self._late_seconds
+        try:
+            self._queue.send_nowait(_Delivery(message, at, final))
+        except trio.WouldBlock:
+            raise OverflowedError from None
+
+    async def run(self) -> None:
+        """Send until the end of the queue. Raises what the connection raises."""
+        async for delivery in self._waiting:
+            while (until := max(delivery.at, self._mute_until)) > trio.current_time():  # noqa: ASYNC110 - not a poll
+                await trio.sleep_until(until)
+            if delivery.message is None:
+                return
+            await self._connection.send(delivery.message)
+            if delivery.final is not None:
+                at = trio.current_time() - self._started_at
+                self._log.add(msgspec.structs.replace(delivery.final, at=at))

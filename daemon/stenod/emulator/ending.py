@@ -1,0 +1,49 @@
+"""How a session ends, and how that is said on the wire."""
+
+import json
+from dataclasses import dataclass
+from enum import Enum
+
+import trio
+
+from stenod.emulator.dialect import Tongue, Violation
+from stenod.emulator.websocket import Connection
+
+SAY_SECONDS_MAX = 10.0
+
+
+class Manner(Enum):
+    """How an end is said."""
+
+    ERROR = "error message, then close"
+    UNTYPED = "old error message, then close"
+    CLOSE = "close"
+    RESET = "reset"
+    NOTHING = "the client has left"
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """Why and how a session is over; `by` is client, server, fault or network."""
+
+    violation: Violation
+    by: str
+    manner: Manner = Manner.ERROR
+
+
+async def say(end: End, connection: Connection, tongue: Tongue) -> None:
+    """Say an end that the client has to be told; one by reset is left to who owns the stream."""
+    if end.manner in (Manner.RESET, Manner.NOTHING):
+        return
+    reason = end.violation.text
+    # A client that reads nothing, or a line that is held, must not hold the server.
+    with trio.move_on_after(SAY_SECONDS_MAX):
+        try:
+            if end.manner is Manner.ERROR:
+                await connection.send(json.dumps(tongue.error_message(end.violation)))
+                reason = tongue.close_reason
+            elif end.manner is Manner.UNTYPED:
+                await connection.send(json.dumps({"error": end.violation.text}))
+            await connection.close(end.violation.code, reason)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            return

@@ -1,0 +1,31 @@
+"""Messages that no client should choke on."""
+
+import json
+from collections.abc import Iterator
+
+HUGE_BYTES = 4 << 20
+DEPTH = 2_000
+
+
+def garbage() -> Iterator[str | bytes]:
+    """Yield one of each kind: no JSON, not an object, unknown, binary, cut off, very deep, wrong types, odd numbers."""
+    yield "this is not JSON"
+    yield ""
+    yield "null"
+    yield "[]"
+    yield json.dumps({"no": "type"})
+    yield json.dumps({"type": 7})
+    yield json.dumps({"type": "SomethingNew", "x": 1})
+    yield json.dumps({"type": "Warning", "warning_code": 1234, "warning": "anything"})
+    yield b"\x00\x01\x02\xff"
+    yield '{"type":"Turn","turn_order":0,"transcr'
+    yield "[" * DEPTH + "]" * DEPTH
+    yield json.dumps({"type": "Turn", "turn_order": "zero", "end_of_turn": "yes", "transcript": 5, "words": "none"})
+    yield json.dumps({"type": "Turn", "turn_order": 0, "end_of_turn": False, "transcript": "", "words": [{"text": 1}]})
+    yield json.dumps({"type": "Heartbeat", "total_audio_received_ms": None})
+    yield '{"type":"Heartbeat","total_audio_received_ms":1e999,"realtime_factor":NaN}'
+
+
+def huge() -> str:
+    """Return a well-formed message of several megabytes."""
+    return json.dumps({"type": "Warning", "warning_code": 1, "warning": "x" * HUGE_BYTES})

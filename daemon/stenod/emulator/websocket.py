@@ -1,0 +1,173 @@
+"""One WebSocket connection on the server's side, over any trio stream.
+
+It is wsproto with a deadline and a bound on everything, rather than trio-websocket: one task a connection instead of
+two, and each step of a handshake or a close can be left out, delayed or done wrong on purpose.
+
+Limits: a message of more than 1 MiB ends the connection with 1009 before it is held in memory; a request head is
+bounded by h11 (16 KiB). Errors: what a client does wrong is a `Left` value; only `trio.BrokenResourceError` and
+`trio.ClosedResourceError` (the stream is gone) are raised.
+"""
+
+import json
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, urlsplit
+
+import trio
+from wsproto import ConnectionType, WSConnection
+from wsproto import events as ws
+from wsproto.utilities import LocalProtocolError, RemoteProtocolError
+
+from stenod.emulator.dialect import Request
+from stenod.emulator.gate import GatedStream
+
+MESSAGE_BYTES_MAX = 1 << 20
+QUERY_FIELDS_MAX = 200
+REASON_BYTES_MAX = 123
+CLOSE_SECONDS_MAX = 5.0
+"""How long a client may take to answer a close frame."""
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """The connection is over: the close code and reason, 1006 when there was no close frame, and who ended it."""
+
+    code: int
+    reason: str
+    by: str = "client"
+
+
+class Connection:
+    """Speak WebSocket over a stream; see the module."""
+
+    def __init__(self, stream: GatedStream) -> None:
+        self._stream = stream
+        self._protocol = WSConnection(ConnectionType.SERVER)
+        self._inbox: deque[str | bytes | Left] = deque()
+        self._parts: list[str | bytes] = []
+        self._parts_bytes = 0
+        self._sending = trio.Lock()
+        self._closing = False
+
+    # The handshake
+
+    async def request(self) -> Request | None:
+        """Return the upgrade request, or None if there was none; a request that is no upgrade has been answered."""
+        while True:
+            data = await self._stream.receive_some()
+            if not data:
+                return None
+            try:
+                self._protocol.receive_data(bytes(data))
+                for event in self._protocol.events():
+                    if isinstance(event, ws.Request):
+                        return _request(event)
+            except RemoteProtocolError as error:
+                await self._send_hint(error)
+                return None
+            except (LocalProtocolError, ValueError):  # UnicodeError is one
+                return None
+
+    async def accept(self) -> None:
+        """Answer 101."""
+        await self._send(ws.AcceptConnection())
+
+    async def reject(self, status: int, body: str) -> None:
+        """Answer with another HTTP status, and a body as this kind of service writes it."""
+        data = json.dumps({"error": body}).encode()
+        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(data)).encode())]
+        await self._send(ws.RejectConnection(status_code=status, headers=headers, has_body=True))
+        await self._send(ws.RejectData(data=data, body_finished=True))
+
+    async def _send_hint(self, error: RemoteProtocolError) -> None:
+        """Answer a bad request as wsproto advises, if it can still be answered."""
+        if error.event_hint is None:
+            return
+        try:
+            await self._send(error.event_hint)
+        except LocalProtocolError:
+            return
+
+    # Messages
+
+    async def receive(self) -> str | bytes | Left:
+        """Return the next message, or how the connection ended; answer pings on the way."""
+        while not self._inbox:
+            data = await self._stream.receive_some()
+            if not data:
+                return Left(1006, "", "network")
+            await self._digest(bytes(data))
+        return self._inbox.popleft()
+
+    async def _digest(self, data: bytes) -> None:
+        try:
+            self._protocol.receive_data(data)
+            for event in self._protocol.events():
+                if isinstance(event, ws.Ping):
+                    await self._send(event.response())
+                elif isinstance(event, ws.CloseConnection):
+                    self._inbox.append(Left(int(event.code), event.reason or ""))
+                    if not self._closing:
+                        await self._send(event.response())
+                elif isinstance(event, ws.TextMessage | ws.BytesMessage):
+                    self._assemble(event)
+        except RemoteProtocolError as error:
+            hint = error.event_hint
+            code = int(hint.code) if isinstance(hint, ws.CloseConnection) else 1002
+            self._inbox.append(Left(code, str(error), "server"))
+        except LocalProtocolError:
+            self._inbox.append(Left(1002, "out of order", "server"))
+
+    def _assemble(self, event: ws.TextMessage | ws.BytesMessage) -> None:
+        if self._parts_bytes > MESSAGE_BYTES_MAX:
+            return
+        self._parts.append(event.data if isinstance(event.data, str) else bytes(event.data))
+        self._parts_bytes += len(event.data)
+        if self._parts_bytes > MESSAGE_BYTES_MAX:
+            self._parts.clear()
+            self._inbox.append(Left(1009, f"message over {MESSAGE_BYTES_MAX} bytes", "server"))
+        elif event.message_finished:
+            self._inbox.append(_joined(self._parts))
+            self._parts, self._parts_bytes = [], 0
+
+    async def send(self, message: str | bytes) -> None:
+        """Send one message."""
+        await self._send(ws.TextMessage(message) if isinstance(message, str) else ws.BytesMessage(message))
+
+    async def _send(self, event: ws.Event) -> None:
+        async with self._sending:
+            await self._stream.send_all(self._protocol.send(event))
+
+    # The end
+
+    async def close(self, code: int, reason: str) -> None:
+        """Send a close frame and give the client a few seconds to answer it; whatever else it says is dropped."""
+        with trio.move_on_after(CLOSE_SECONDS_MAX):
+            try:
+                self._closing = True
+                text = reason.encode()[:REASON_BYTES_MAX].decode(errors="ignore")
+                await self._send(ws.CloseConnection(code, text))
+                while not isinstance(await self.receive(), Left):
+                    pass
+            except (LocalProtocolError, trio.BrokenResourceError, trio.ClosedResourceError):
+                return
+
+
+def _request(event: ws.Request) -> Request:
+    parts = urlsplit(event.target)
+    query: dict[str, str] = {}
+    for name, value in parse_qsl(parts.query, keep_blank_values=True, max_num_fields=QUERY_FIELDS_MAX):
+        query.setdefault(name, value)
+    headers: Mapping[str, str] = {
+        name.decode("latin-1").lower(): value.decode("latin-1") for name, value in event.extra_headers
+    }
+    return Request(path=parts.path, query=query, headers=headers)
+
+
+def _joined(parts: list[str | bytes]) -> str | bytes:
+    if len(parts) == 1:
+        return parts[0]
+    if isinstance(parts[0], str):
+        return "".join(part for part in parts if isinstance(part, str))
+    return b"".join(part for part in parts if isinstance(part, bytes))

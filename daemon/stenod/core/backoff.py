@@ -28,6 +28,8 @@ BREAKER_SECONDS = 30.0
 BREAKER_SECONDS_MAX = 300.0
 PROBE_SECONDS = 600.0
 PROBE_SECONDS_MAX = 6 * 3600.0
+ROUNDING_TOKENS = 1e-6
+"""What is missing by rounding only: a wait shorter than the clock can tell would never end."""
 
 
 @dataclass(slots=True)
@@ -101,7 +103,7 @@ class OpeningBudget:
         self._refill(now)
         assert self._tokens is not None
         missing = (0.0 if reserved else 1.0) - self._tokens
-        return max(0.0, missing * 60.0 / self.per_minute)
+        return missing * 60.0 / self.per_minute if missing > ROUNDING_TOKENS else 0.0
 
     def take(self, now: float) -> None:
         """Count an accepted opening."""

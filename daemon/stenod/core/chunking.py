@@ -22,8 +22,11 @@ class ChunkRule:
 
     @classmethod
     def of(cls, *, rate: int, seconds_min: float, seconds_wanted: float, seconds_max: float) -> "ChunkRule":
-        """Round inwards, so that no rounding leaves the provider's limits; the wish is clamped into them."""
-        least, most = ceil(rate * seconds_min - 1e-9), floor(rate * seconds_max + 1e-9)
+        """Round inwards, so that no rounding leaves the provider's limits; the wish is clamped into them.
+
+        A provider without a minimum (0) still gets one sample: nothing is sent empty.
+        """
+        least, most = max(1, ceil(rate * seconds_min - 1e-9)), floor(rate * seconds_max + 1e-9)
         return cls(least, min(max(round(rate * seconds_wanted), least), most), most)
 
 

@@ -1,7 +1,8 @@
 """Loudness: levels, quiet stretches, exact zeros. The only module of `core` with numpy.
 
 A room is never silent, so quiet is relative: below the noise floor that the meter has learnt, plus a margin. The
-floor follows quickly downwards and slowly upwards, so that a long sentence does not become the new floor.
+floor follows quickly downwards and slowly upwards, so that a long sentence does not become the new floor. Exact zeros
+(a muted microphone, a noise gate) are quiet but no room: they only undo what was learnt of a loud one.
 """
 
 from dataclasses import dataclass
@@ -41,7 +42,9 @@ class LevelMeter:
         """Take contiguous audio into account; a remainder below 20 ms is not looked at."""
         for level in levels_db(pcm, self.rate):
             self.level_db = level
-            if level < self.floor_db:
+            if level <= FLOOR_DB_MIN:
+                self.floor_db = min(self.floor_db, FLOOR_START_DB)
+            elif level < self.floor_db:
                 self.floor_db = max(level, FLOOR_DB_MIN + QUIET_MARGIN_DB)
             else:
                 self.floor_db = min(level, self.floor_db + FLOOR_RISE_DB_PER_SECOND * BLOCK_SECONDS)
@@ -50,4 +53,4 @@ class LevelMeter:
     @property
     def quiet(self) -> bool:
         """Whether the last block was no louder than the room."""
-        return self.level_db <= max(self.floor_db, FLOOR_START_DB) + QUIET_MARGIN_DB
+        return self.level_db <= self.floor_db + QUIET_MARGIN_DB

@@ -183,7 +183,7 @@ LOCAL_RULES = (
         transport.STALLED,
         Verdict.RETRY,
         "The session was sent speech and said nothing at all.",
-        "stenod replaces the session, at most twice for the same audio; if it recurs, look at the provider's status page.",
+        "stenod replaces the session, at most twice for the same audio; if it recurs, see the provider's status page.",
     ),
     _local(
         transport.OPENING_DEADLINE,
@@ -208,7 +208,7 @@ LOCAL_RULES = (
         transport.TLS_FAILED,
         Verdict.BACKOFF,
         "No encrypted connection could be made: the certificate was not accepted, or something stands between.",
-        "stenod tries again, later each time; check the system clock, the CA certificates, and for a proxy or login page.",
+        "stenod tries again, later each time; check the system clock, the CA certificates, any proxy or login page.",
     ),
     _local(
         transport.UNREACHABLE,
@@ -220,7 +220,7 @@ LOCAL_RULES = (
         transport.DEFECT,
         Verdict.BACKOFF,
         "An error in stenod itself ended the session.",
-        "stenod tries again, and holds the uplink while it goes on recording if it recurs; report the logged traceback.",
+        "stenod tries again; if it recurs, it only records until restarted. Report the logged traceback.",
     ),
 )
 

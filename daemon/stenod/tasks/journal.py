@@ -1,8 +1,8 @@
 """The journal: the one place where audio gets its position and where progress becomes durable.
 
-Audio goes into segments and records into the ledger; the timeline in memory mirrors the ledger's spans. One task (capture)
-appends; whoever settles or records goes through `commit`, which is one transaction and one at a time. Audio is deleted
-only after the commit that made it dispensable.
+Audio goes into segments and records into the ledger; the timeline in memory mirrors the ledger's spans. One task
+(capture) appends; whoever settles or records goes through `commit`, which is one transaction and one at a time. Audio
+is deleted only after the commit that made it dispensable.
 
 It does not know what a provider or a turn is. Where the disk, the threads and the clocks are real is decided by who
 builds it: simulation hands in memory and inline calls.
@@ -66,7 +66,7 @@ class Journal:
         self.stream = stream
         self.rate = state.rate
         self.clock = clock
-        self.finished = False
+        self.ended = trio.Event()
         """No more audio will come."""
         self._epoch = state.epoch
         self._sequence = state.sequence
@@ -82,6 +82,11 @@ class Journal:
         self._timeline = Timeline.restored(state.spans, max(state.tail, segments.tail))
         self._pending_loss: list[Change] = []
         self._lose_missing(segments.tail)
+
+    @property
+    def finished(self) -> bool:
+        """Whether no more audio will come."""
+        return self.ended.is_set()
 
     @property
     def tail(self) -> int:
@@ -129,10 +134,10 @@ class Journal:
         """Extend the timeline by `count` samples that were lost, and say so."""
         if count <= 0:
             return
-        start = self._timeline.extend(count)
-        record = self._gap_record(start, start + count, cause, estimated)
-        self._segments.finish_file()
-        await self.commit([record], [(start, start + count, State.GAP, cause)])
+        with trio.CancelScope(shield=True):
+            start = self._timeline.extend(count)
+            record = self._gap_record(start, start + count, cause, estimated)
+            await self.commit([record], [(start, start + count, State.GAP, cause)])
 
     def read(self, position: int, count: int) -> bytes:
         """Return stored audio, as much of `count` as is contiguous."""
@@ -140,7 +145,7 @@ class Journal:
 
     def finish(self) -> None:
         """Say that no more audio will come."""
-        self.finished = True
+        self.ended.set()
         self._notify()
 
     def anchor(self, position: int, unix: float) -> None:
@@ -177,8 +182,16 @@ class Journal:
     ) -> tuple[list[Record], int]:
         """Put records into the outbox and settle spans, in one durable transaction.
 
-        Returns the records with their ids, and how many samples were settled.
+        Returns the records with their ids, and how many samples were settled. Not cancelled half way: memory and ledger
+        never differ.
         """
+        with trio.CancelScope(shield=True):
+            outcome = await self._commit(new, settle)
+        return outcome
+
+    async def _commit(
+        self, new: Sequence[Record], settle: Sequence[tuple[int, int, State, Cause | None]]
+    ) -> tuple[list[Record], int]:
         async with self._commit_lock:
             changes = [*self._pending_loss, *(self._timeline.settle(*one) for one in settle)]
             self._pending_loss = []

@@ -1,0 +1,67 @@
+"""From what a provider said in session time to words and turns on the stream's timeline.
+
+Times go through the sent map (law 10), then they are put in order: providers pad a turn's edges, so a start may
+lie before the turn before it. Within one session no word is ever dropped for its times.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+FORCE_LATEST_RATIO = 1.5
+"""A turn over its bound is ended at a quiet point; at this multiple of the bound it is ended anyway."""
+FORCE_QUIET_SECONDS = 0.1
+
+
+class Spoken(Protocol):
+    """A word in session seconds (`providers.base.SpokenWord`)."""
+
+    @property
+    def text(self) -> str: ...
+    @property
+    def start(self) -> float: ...
+    @property
+    def end(self) -> float: ...
+    @property
+    def confidence(self) -> float | None: ...
+    @property
+    def speaker(self) -> str | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedWord:
+    """A word on the timeline, in samples."""
+
+    text: str
+    start: int
+    end: int
+    confidence: float | None = None
+    speaker: str | None = None
+
+
+def place(
+    words: Sequence[Spoken], position: Callable[[float], int], *, earliest: int, session: str
+) -> tuple[PlacedWord, ...]:
+    """Put words on the timeline: none before `earliest`, starts in order, no end before its start.
+
+    Speaker labels are scoped to their session, because every session begins its own.
+    """
+    placed = []
+    for word in words:
+        start = max(position(word.start), earliest)
+        end = max(position(word.end), start)
+        placed.append(PlacedWord(word.text, start, end, word.confidence, scoped(session, word.speaker)))
+        earliest = start
+    return tuple(placed)
+
+
+def scoped(session: str, speaker: str | None) -> str | None:
+    """Return the speaker's label within its session."""
+    return None if speaker is None else f"{session}/{speaker}"
+
+
+def force_due(open_seconds: float, quiet_seconds: float, seconds_max: float) -> bool:
+    """Whether a turn that has been open this long is to be ended by us now."""
+    if open_seconds >= seconds_max * FORCE_LATEST_RATIO:
+        return True
+    return open_seconds >= seconds_max and quiet_seconds >= FORCE_QUIET_SECONDS

@@ -1,0 +1,35 @@
+"""One session's connection together with what is observed of it: every message in or out passes here.
+
+So the fault detector sees all, each send has its deadline, and the pacer and the timers share one way out.
+"""
+
+from stenod.core.clock import Clock
+from stenod.core.liveness import Liveness
+from stenod.core.transport import Connection, Frame
+
+
+class Link:
+    """A connection, its liveness, and the deadline of a send in seconds."""
+
+    def __init__(self, connection: Connection, liveness: Liveness, clock: Clock, send_seconds: float) -> None:
+        self._connection = connection
+        self._clock = clock
+        self._send_seconds = send_seconds
+        self.liveness = liveness
+
+    async def send(self, frame: Frame, *, speech: bool) -> None:
+        """Send one message or raise `ConnectionEnded`; `speech`: it carries audio that is louder than the room."""
+        await self._connection.send(frame, self._send_seconds)
+        self.liveness.said(self._clock.now(), speech=speech)
+
+    async def receive(self) -> Frame:
+        """Return the next message or raise `ConnectionEnded`."""
+        frame = await self._connection.receive()
+        self.liveness.heard(self._clock.now())
+        return frame
+
+    async def ping(self) -> None:
+        """Ask whether the other side is there; returns when it is."""
+        self.liveness.asked(self._clock.now())
+        await self._connection.ping()
+        self.liveness.answered(self._clock.now())

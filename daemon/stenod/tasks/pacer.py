@@ -1,0 +1,104 @@
+"""The pacer: slices a span of the journal into chunks and sends them at the right moments.
+
+It reads at its own place in the journal, so live, behind and replay are one path. It is the last function before the
+socket, so the wire rules are checked here (law 4): sizes, nothing empty, the rate rule. Each chunk enters the sent map
+before it is sent, because the provider may answer before the send returns.
+"""
+
+import trio
+
+from stenod.core.chunking import Chunk, ChunkRule, next_chunk
+from stenod.core.clock import Clock
+from stenod.core.level import LevelMeter
+from stenod.core.pacing import RateRule
+from stenod.core.sentmap import SentMap
+from stenod.core.turns import force_due
+from stenod.providers.base import Conversation
+from stenod.tasks.journal import Journal
+from stenod.tasks.link import Link
+from stenod.tasks.waiting import first_of
+
+FOREVER = 2**62
+"""The end of a live span: no stream gets there."""
+
+
+class Pacer:
+    """Sends the pending audio of [start, end) of the journal; `end` may be set while it runs, never behind `sent`."""
+
+    def __init__(
+        self,
+        *,
+        journal: Journal,
+        conversation: Conversation,
+        chunk_rule: ChunkRule,
+        rate_rule: RateRule,
+        sent_map: SentMap,
+        clock: Clock,
+        turn_seconds_max: float,
+    ) -> None:
+        self._journal = journal
+        self._conversation = conversation
+        self._chunk_rule = chunk_rule
+        self._rate_rule = rate_rule
+        self._sent_map = sent_map
+        self._clock = clock
+        self._turn_seconds_max = turn_seconds_max
+        self._forced_turn: float | None = None
+        self._cut = trio.Event()
+        self.meter = LevelMeter(journal.rate)
+        self.sent = sent_map.origin
+        self.end = FOREVER
+
+    def cut(self, end: int) -> None:
+        """Send nothing at or after `end`, and finish when all before it is sent."""
+        assert end >= self.sent, (end, self.sent)
+        self.end = end
+        self._cut.set()
+
+    async def run(self, link: Link) -> None:
+        """Return when everything before `end` has been sent."""
+        while self.sent < self.end:
+            pulse = self._journal.pulse()
+            run = self._journal.pending_run(self.sent, min(self.end, self._journal.tail))
+            if run is not None:
+                self.sent = run.start
+                last = run.end < self._journal.tail or run.end == self.end or self._journal.finished
+                chunk = next_chunk(run.count, last=last, rule=self._chunk_rule)
+                if chunk is not None:
+                    await self._send(chunk, link)
+                    continue
+            elif self.end < FOREVER and self._journal.tail >= self.end:
+                break
+            await (pulse.wait() if self._cut.is_set() else first_of(pulse, self._cut))
+
+    async def _send(self, chunk: Chunk, link: Link) -> None:
+        rate = self._journal.rate
+        size = chunk.samples + chunk.padding
+        at = self._rate_rule.allowed_at(self._clock.now(), size / rate)
+        if at > self._clock.now():
+            await trio.sleep(at - self._clock.now())
+            if self.sent + chunk.samples > self.end:
+                return
+        pcm = self._journal.read(self.sent, chunk.samples)
+        assert len(pcm) == 2 * chunk.samples, (self.sent, chunk, len(pcm))
+        assert self._chunk_rule.least <= size <= self._chunk_rule.most, (chunk, self._chunk_rule)
+        self.meter.add(pcm)
+        self._sent_map.add(self.sent, chunk.samples)
+        if chunk.padding:
+            self._sent_map.add(None, chunk.padding)
+            pcm += bytes(2 * chunk.padding)
+        self._rate_rule.sent(self._clock.now(), size / rate)
+        self.sent += chunk.samples
+        await link.send(self._conversation.audio(pcm), speech=not self.meter.quiet)
+        await self._bound_turn(link)
+
+    async def _bound_turn(self, link: Link) -> None:
+        """End a monologue, once a turn, so that little is ever at stake."""
+        since = self._conversation.turn_open_since()
+        if since is None or since == self._forced_turn:
+            return
+        if force_due(self._sent_map.seconds - since, self.meter.quiet_seconds, self._turn_seconds_max):
+            frame = self._conversation.force_end()
+            self._forced_turn = since
+            if frame is not None:
+                await link.send(frame, speech=False)

@@ -1,0 +1,278 @@
+"""Opening sessions and judging their ends: one provider's record.
+
+Every opening goes through the budget and every failure through the provider's table; the delays come from
+`core.backoff`, the loop around an opening from the handed-in retry. Each end becomes one `session` record and one log
+line. What the supervisor gets is a session that is ready, or `Fatal`.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import trio
+
+from stenod.core import records
+from stenod.core.backoff import Backoff, OpeningBudget
+from stenod.core.clock import Clock
+from stenod.core.log import Log
+from stenod.core.pacing import RateRule
+from stenod.core.verdict import Effect, Failure, Rule, Severity, Verdict, judge
+from stenod.providers.base import Dialect
+from stenod.tasks.journal import Journal
+from stenod.tasks.session import Connect, Session, SessionOptions
+from stenod.tasks.transcript import Transcript
+from stenod.tasks.waiting import first_of
+
+LOST_AFTER_FAILURES = 2
+MASK = "****"
+
+
+class Fatal(Exception):
+    """The provider refuses until a person acts."""
+
+    def __init__(self, rule: Rule, text: str) -> None:
+        super().__init__(rule.meaning)
+        self.rule = rule
+        self.text = text
+
+
+class OpeningFailed(Exception):
+    """One attempt to open a session failed."""
+
+    def __init__(self, rule: Rule, text: str) -> None:
+        super().__init__(text)
+        self.rule = rule
+        self.text = text
+
+
+class UntilOpen(Protocol):
+    """See `edge.retry.until_open`."""
+
+    async def __call__(
+        self,
+        attempt: Callable[[], Awaitable[Session]],
+        *,
+        failures: type[Exception],
+        delay: Callable[[Exception], float | None],
+    ) -> Session: ...
+
+
+@dataclass(slots=True, kw_only=True)
+class Provider:
+    """A dialect with its key, and how it has behaved."""
+
+    dialect: Dialect
+    key: str
+    backoff: Backoff
+    budget: OpeningBudget
+    rate_ratio_max: float
+    last_rule: str = ""
+    lost: bool = False
+
+
+class Sessions:
+    """Opens, judges and records the sessions of one provider. They run in the nursery that is handed to `open`."""
+
+    def __init__(
+        self,
+        *,
+        provider: Provider,
+        journal: Journal,
+        transcript: Transcript,
+        options: SessionOptions,
+        clock: Clock,
+        connect: Connect,
+        until_open: UntilOpen,
+        log: Log,
+    ) -> None:
+        self._provider = provider
+        self._journal = journal
+        self._transcript = transcript
+        self._options = options
+        self._clock = clock
+        self._connect = connect
+        self._until_open = until_open
+        self._log = log
+
+    async def open(self, nursery: trio.Nursery, *, late: bool = False, reserved: bool = False) -> Session:
+        """Return a session that is ready, however long it takes; raises `Fatal`.
+
+        `reserved`: a hand-over, which has a place of its own in the budget.
+        """
+
+        async def attempt() -> Session:
+            wait = self._provider.budget.wait_seconds(self._clock.now(), reserved=reserved)
+            if wait > 0:
+                self._log.info("opening.delayed", delay_seconds=round(wait, 3), reason="budget")
+                await trio.sleep(wait)
+            return await self._attempt(nursery, late)
+
+        try:
+            return await self._until_open(attempt, failures=OpeningFailed, delay=self._delay)
+        except OpeningFailed as failed:
+            raise Fatal(failed.rule, failed.text) from failed
+
+    async def see_off(self, session: Session) -> Rule:
+        """Wait for the session's end and its last words; record it; return its verdict."""
+        await session.over.wait()
+        await self._transcript.close(session)
+        assert session.ended is not None
+        failure = session.ended.failure
+        rule = self._judged(failure)
+        await self._record(session, "ended", rule)
+        level = self._log.info if rule.severity is Severity.NORMAL else self._log.warning
+        level(
+            "session.ended",
+            session=session.name,
+            phase=failure.phase.value,
+            code=failure.close_code,
+            http_status=failure.http_status,
+            reason=self._masked(failure.text),
+            rule=rule.name,
+            verdict=rule.verdict.value,
+            ready_seconds=round(session.ended.ready_seconds, 3),
+            audio_seconds=round(session.ended.audio_seconds, 3),
+            settled_seconds=round(session.settled_samples / self._journal.rate, 3),
+            lag_seconds=round(self._journal.lag_seconds, 3),
+            notices=session.notices or None,
+        )
+        return rule
+
+    def delay_after(self, session: Session, rule: Rule) -> float:
+        """Return how long to wait after an unplanned end; raises `Fatal`."""
+        assert session.ended is not None
+        if rule.verdict is Verdict.FATAL:
+            raise Fatal(rule, self._masked(session.ended.failure.text))
+        delay = self._provider.backoff.ended(
+            self._clock.now(),
+            rule.verdict,
+            ready_seconds=session.ended.ready_seconds,
+            progressed=session.settled_samples > 0,
+        )
+        self._log.info("retry.scheduled", delay_seconds=round(delay, 3), rule=rule.name)
+        return delay
+
+    def probe_seconds(self) -> float:
+        """Return how long a holding service waits before it tries a fatal provider again."""
+        return self._provider.backoff.probe()
+
+    def order(self, session: Session, *, after: Session) -> None:
+        """Let the session's lines come out after those of its predecessor."""
+        self._transcript.expect(session, after)
+
+    async def handed_over(self, session: Session) -> None:
+        """Record that a successor has taken over."""
+        await self._record(session, "handed-over", None)
+
+    async def tell(self, state: str, reason: str, remedy: str = "") -> None:
+        """Write a status record about the provider."""
+        at = records.rfc3339(self._clock.wall())
+        await self._journal.commit(
+            [
+                records.Status(
+                    stream=self._journal.stream, at=at, subject="provider", state=state, reason=reason, remedy=remedy
+                )
+            ]
+        )
+
+    async def _attempt(self, nursery: trio.Nursery, late: bool) -> Session:
+        session = self._new_session(late)
+        self._transcript.expect(session)
+        nursery.start_soon(session.run)
+        try:
+            await first_of(session.ready, session.over)
+        except trio.Cancelled:
+            session.abandon()
+            raise
+        if not session.ready.is_set():
+            rule = await self.see_off(session)
+            assert session.ended is not None
+            raise OpeningFailed(rule, self._masked(session.ended.failure.text))
+        await self._opened(session)
+        return session
+
+    async def _opened(self, session: Session) -> None:
+        provider = self._provider
+        provider.budget.take(self._clock.now())
+        self._log.info(
+            "session.opened",
+            session=session.name,
+            provider_session=session.provider_session,
+            opening_seconds=round(self._clock.now() - session.dialled_at, 3),
+            late=session.late,
+        )
+        await self._record(session, "ready", None)
+        if provider.lost:
+            provider.lost = False
+            await self.tell("back", f"{provider.dialect.name} is back")
+
+    def _delay(self, error: Exception) -> float | None:
+        """Decide about the next attempt: seconds, or None to give up."""
+        assert isinstance(error, OpeningFailed)
+        if error.rule.verdict is Verdict.FATAL:
+            return None
+        delay = self._provider.backoff.refused(self._clock.now())
+        self._log.info("retry.scheduled", delay_seconds=round(delay, 3), rule=error.rule.name)
+        return delay
+
+    def _judged(self, failure: Failure) -> Rule:
+        """Look the failure up, and apply what it changes beyond the wait."""
+        provider = self._provider
+        rule = judge(failure, provider.dialect.rules)
+        repeated = rule.name == provider.last_rule
+        provider.last_rule = rule.name
+        match rule.effect:
+            case Effect.SLOWER:
+                provider.rate_ratio_max = 1.0
+            case Effect.FEWER_OPENINGS:
+                provider.budget.halve()
+            case Effect.ONCE | Effect.NEW_TOKEN if repeated:
+                return final(rule)
+            case _:
+                pass
+        return rule
+
+    async def _record(self, session: Session, event: str, rule: Rule | None) -> None:
+        ended = session.ended
+        failure = ended.failure if ended is not None else None
+        record = records.Session(
+            stream=self._journal.stream,
+            session=session.name,
+            provider=self._provider.dialect.name,
+            provider_session=session.provider_session,
+            event=event,
+            at=records.rfc3339(self._clock.wall()),
+            code=None if failure is None else failure.http_status or failure.close_code,
+            reason=None if failure is None else self._masked(failure.text) or None,
+            verdict=None if rule is None else rule.verdict.value,
+            audio_seconds=None if ended is None else round(ended.audio_seconds, 3),
+            billed_seconds=None if ended is None else ended.billed_seconds,
+        )
+        await self._journal.commit([record])
+        if rule is not None and self._provider.backoff.failures == LOST_AFTER_FAILURES and not self._provider.lost:
+            self._provider.lost = True
+            await self.tell("lost", rule.meaning, rule.remedy)
+
+    def _new_session(self, late: bool) -> Session:
+        return Session(
+            name=self._journal.new_session(),
+            dialect=self._provider.dialect,
+            key=self._provider.key,
+            journal=self._journal,
+            options=self._options,
+            rate_rule=RateRule(min(self._provider.rate_ratio_max, self._provider.dialect.limits.rate_ratio_max)),
+            clock=self._clock,
+            connect=self._connect,
+            deliver=self._transcript.deliver,
+            log=self._log,
+            late=late,
+        )
+
+    def _masked(self, text: str) -> str:
+        """No failure text carries the key, whatever the peer echoes."""
+        return text.replace(self._provider.key, MASK) if self._provider.key else text
+
+
+def final(rule: Rule) -> Rule:
+    """Return the rule as a fatal one: what it allowed once has happened twice."""
+    return replace(rule, verdict=Verdict.FATAL, severity=Severity.ERROR)

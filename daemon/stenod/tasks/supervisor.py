@@ -1,0 +1,298 @@
+"""The supervisor: keeps exactly one live session on the tail of the journal, whatever happens.
+
+It gives sessions their spans. A lost session's rest is pending again, so the next one starts at the first pending
+sample: live, catch-up and replay are one path. Ahead of a session's limit a successor is opened; both meet at one
+sample, in a quiet moment where there is one, and the old one is drained beside it. What an old session leaves
+unfinished is a late span for a session of its own.
+
+A source that is not live has no hurry: there the old session is drained before the new one begins, so its transcript
+has no late spans.
+"""
+
+from dataclasses import dataclass, field
+
+import trio
+
+from stenod.core.clock import Clock
+from stenod.core.log import Log
+from stenod.core.rotation import RotationPlan, plan
+from stenod.core.timeline import Span
+from stenod.core.verdict import Rule
+from stenod.tasks.journal import Journal
+from stenod.tasks.session import Session
+from stenod.tasks.sessions import Fatal, Sessions
+from stenod.tasks.waiting import first_of
+
+CUT_QUIET_SECONDS = 0.2
+"""A pause this long is where a hand-over cuts; shorter than most pauses between sentences, longer than a plosive."""
+HANDOVER_DRAIN_SECONDS = 5.0
+"""The successor's lines wait this long for the old session's last words."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SupervisorOptions:
+    """`hold`: keep recording when the provider refuses for good, and try again now and then."""
+
+    hold: bool = False
+    session_seconds_max: float | None = None
+    margin_seconds: float = 300.0
+
+
+@dataclass(slots=True)
+class _Opening:
+    """A successor being opened in the background."""
+
+    done: trio.Event = field(default_factory=trio.Event)
+    session: Session | None = None
+    fatal: Fatal | None = None
+
+
+class Supervisor:
+    """`run` returns when the source has ended and all is transcribed, when `leave` was called, or at a fatal end."""
+
+    def __init__(
+        self,
+        *,
+        journal: Journal,
+        sessions: Sessions,
+        options: SupervisorOptions,
+        clock: Clock,
+        log: Log,
+        live: bool,
+    ) -> None:
+        self._journal = journal
+        self._sessions = sessions
+        self._options = options
+        self._clock = clock
+        self._log = log
+        self._live = live
+        self._floor = 0
+        """Where the live session's share begins; late spans lie before it."""
+        self._leaving = trio.Event()
+        self._probe = trio.Event()
+        self.turned_at = clock.now()
+        """When it last did something, for the watchdog."""
+        self.state = "starting"
+        """In words for a person."""
+        self.reached = trio.Event()
+        """A session was ready, or the provider refused and is being held."""
+
+    def leave(self) -> None:
+        """Send nothing more, take the last words of what was sent, and return."""
+        self._leaving.set()
+
+    def probe(self) -> None:
+        """Try a held provider again now."""
+        self._probe.set()
+
+    async def run(self) -> Fatal | None:
+        """Supervise; returns why a person must act, or None."""
+        fatal = None
+        async with trio.open_nursery() as nursery:
+            while not self._done():
+                try:
+                    await self._serve(nursery)
+                    break
+                except Fatal as raised:
+                    fatal = raised
+                if not self._options.hold:
+                    nursery.cancel_scope.cancel()
+                    return fatal
+                await self._hold(fatal)
+                fatal = None
+        return fatal
+
+    async def _serve(self, nursery: trio.Nursery) -> None:
+        """Keep a session on the stream until all is done."""
+        session: Session | None = None
+        while session is not None or not self._done():
+            if session is None:
+                session = await self._open(nursery)
+                continue
+            if await self._watch(session) == "rotate":
+                session = await self._rotate(nursery, session)
+                continue
+            rule = await self._sessions.see_off(session)
+            assert session.ended is not None
+            planned = session.ended.complete
+            ended, session = session, None
+            if not planned:
+                await self._pause(self._sessions.delay_after(ended, rule))
+
+    def _done(self) -> bool:
+        finished = self._journal.finished and self._journal.first_pending(self._floor) >= self._journal.tail
+        return finished or self._leaving.is_set()
+
+    async def _open(self, nursery: trio.Nursery) -> Session | None:
+        """Open a session at the first pending sample; None when we are leaving instead."""
+        self._turn("connecting")
+        opening = _Opening()
+        nursery.start_soon(self._open_into, nursery, opening, False)
+        await first_of(opening.done, self._leaving)
+        if not opening.done.is_set():
+            return None
+        if opening.fatal is not None:
+            raise opening.fatal
+        session = opening.session
+        assert session is not None
+        session.begin(self._journal.first_pending(self._floor))
+        self._turn("transcribing")
+        self.reached.set()
+        return session
+
+    async def _open_into(self, nursery: trio.Nursery, opening: _Opening, reserved: bool) -> None:
+        """Open in the background; give up when we leave."""
+        async with trio.open_nursery() as race:
+
+            async def give_up() -> None:
+                await self._leaving.wait()
+                race.cancel_scope.cancel()
+
+            race.start_soon(give_up)
+            try:
+                opening.session = await self._sessions.open(nursery, reserved=reserved)
+            except Fatal as fatal:
+                opening.fatal = fatal
+            opening.done.set()
+            race.cancel_scope.cancel()
+
+    async def _watch(self, session: Session) -> str:
+        """Wait for what concerns a ready session: `over` or `rotate`; cuts it where the audio ends."""
+        moments = self._plan(session)
+        while not session.over.is_set():
+            if self._leaving.is_set():
+                session.cut(session.sent)
+            elif self._journal.finished:
+                session.cut(self._journal.tail)
+            else:
+                timeout = moments.open_at - self._clock.now() if moments is not None else 1e9
+                with trio.move_on_after(max(0.0, timeout)) as scope:
+                    await first_of(session.over, self._journal.ended, self._leaving)
+                if scope.cancelled_caught:
+                    return "rotate"
+                continue
+            await (session.over.wait() if self._leaving.is_set() else first_of(session.over, self._leaving))
+        return "over"
+
+    def _plan(self, session: Session) -> RotationPlan | None:
+        announced = None if session.expires_at is None else session.expires_at - self._clock.wall()
+        age = self._clock.now() - session.dialled_at
+        return plan(
+            dialled_at=session.dialled_at,
+            limit_seconds=session.dialect.limits.session_seconds_max,
+            announced_seconds=None if announced is None else announced + age,
+            configured_seconds=self._options.session_seconds_max,
+            margin_seconds=self._options.margin_seconds,
+        )
+
+    async def _rotate(self, nursery: trio.Nursery, old: Session) -> Session | None:
+        """Open a successor and hand over; returns who is live now."""
+        self._turn("handing over")
+        moments = self._plan(old)
+        assert moments is not None
+        opening = _Opening()
+        nursery.start_soon(self._open_into, nursery, opening, True)
+        await first_of(opening.done, old.over, self._leaving)
+        if not opening.done.is_set() and not old.over.is_set():
+            return old
+        if old.over.is_set():
+            rule = await self._sessions.see_off(old)
+            self._log.warning("rotation.overtaken", session=old.name, rule=rule.name)
+            await opening.done.wait()
+        if opening.session is None:
+            return await self._without_successor(old, opening)
+        new = opening.session
+        if not old.over.is_set():
+            await self._find_cut(old, moments)
+        return await self._hand_over(nursery, old, new)
+
+    async def _without_successor(self, old: Session, opening: _Opening) -> Session | None:
+        """The provider takes no successor: go on with the old session to its end."""
+        if old.over.is_set():
+            if opening.fatal is not None:
+                raise opening.fatal
+            return None
+        if opening.fatal is not None:
+            self._log.error("rotation.refused", session=old.name, reason=opening.fatal.text)
+        await first_of(old.over, self._leaving)
+        if self._leaving.is_set():
+            old.cut(old.sent)
+        rule = await self._sessions.see_off(old)
+        await self._pause(self._sessions.delay_after(old, rule))
+        return None
+
+    async def _find_cut(self, old: Session, moments: RotationPlan) -> None:
+        """Wait for a quiet moment, until the deadline, the old session's end or the end of the audio."""
+        with trio.move_on_after(max(0.0, moments.cut_by - self._clock.now())):
+            while old.quiet_seconds < CUT_QUIET_SECONDS and not old.over.is_set() and not self._journal.finished:
+                pulse = self._journal.pulse()
+                await first_of(pulse, old.over, self._leaving)
+                if self._leaving.is_set():
+                    return
+
+    async def _hand_over(self, nursery: trio.Nursery, old: Session, new: Session) -> Session:
+        """Both meet at one sample; the old one's last words come first."""
+        cut = old.sent
+        share = self._floor
+        if old.over.is_set():
+            new.begin(self._journal.first_pending(share))
+        elif self._live:
+            self._sessions.order(new, after=old)
+            old.cut(cut)
+            self._floor = cut
+            new.begin(cut)
+            nursery.start_soon(self._drain, nursery, old, share, cut)
+        else:
+            old.cut(cut)
+            await self._drained(old)
+            new.begin(self._journal.first_pending(share))
+        await self._sessions.handed_over(old)
+        self._log.info("session.rotated", session=new.name, predecessor=old.name, quiet_seconds=old.quiet_seconds)
+        self._turn("transcribing")
+        return new
+
+    async def _drained(self, old: Session) -> Rule:
+        with trio.move_on_after(HANDOVER_DRAIN_SECONDS):
+            await old.over.wait()
+        old.abandon()
+        return await self._sessions.see_off(old)
+
+    async def _drain(self, nursery: trio.Nursery, old: Session, start: int, end: int) -> None:
+        """Take the old session's last words; what it left unfinished is late."""
+        await self._drained(old)
+        for span in self._journal.pending(start, end):
+            nursery.start_soon(self._late, nursery, span)
+
+    async def _late(self, nursery: trio.Nursery, span: Span) -> None:
+        """Transcribe a span behind the live session, however many sessions it takes."""
+        self._log.info("span.late", late_seconds=round(span.count / self._journal.rate, 3))
+        while (run := self._journal.pending_run(span.start, span.end)) is not None and not self._leaving.is_set():
+            try:
+                session = await self._sessions.open(nursery, late=True)
+                session.begin(run.start)
+                session.cut(span.end)
+                rule = await self._sessions.see_off(session)
+                await self._pause(self._sessions.delay_after(session, rule))
+            except Fatal as fatal:
+                self._log.error("span.abandoned", late_seconds=run.count / self._journal.rate, reason=fatal.text)
+                return
+
+    async def _hold(self, fatal: Fatal) -> None:
+        """The provider refuses for good: keep recording, and ask again now and then."""
+        self._turn(f"held: {fatal.rule.meaning}")
+        self.reached.set()
+        delay = self._sessions.probe_seconds()
+        self._log.error("provider.refused", rule=fatal.rule.name, remedy=fatal.rule.remedy, probe_seconds=delay)
+        await self._sessions.tell("fatal", fatal.rule.meaning, fatal.rule.remedy)
+        with trio.move_on_after(delay):
+            await first_of(self._probe, self._leaving)
+        self._probe = trio.Event()
+
+    async def _pause(self, seconds: float) -> None:
+        self._turn("waiting")
+        with trio.move_on_after(seconds):
+            await self._leaving.wait()
+
+    def _turn(self, state: str) -> None:
+        self.state = state
+        self.turned_at = self._clock.now()

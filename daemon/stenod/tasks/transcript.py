@@ -1,0 +1,180 @@
+"""The transcript: what the sessions said becomes records and settled spans, once, durably and in order.
+
+One task takes the events of all sessions from one bounded queue. A batch of events that came in one message is one
+transaction: a final and the audio that it accounts for are never apart (law 3). A successor's batches wait until its
+predecessor has ended, so that lines come in time order; their audio stays pending meanwhile, so a crash loses nothing.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import trio
+
+from stenod.core import records
+from stenod.core.records import Record
+from stenod.core.timeline import Cause, State
+from stenod.core.turns import PlacedWord, place, scoped
+from stenod.providers.base import Event, Final, Heard, Partial, Revision, SpokenWord
+from stenod.tasks.journal import Journal
+from stenod.tasks.session import Session
+
+QUEUE_MAX = 10_000
+REVISABLE_MAX = 1_000
+"""Turns of one session whose record may still be corrected."""
+
+Settlement = tuple[int, int, State, Cause | None]
+
+
+class TranscriptBehind(Exception):
+    """The queue is full: the disk has not taken a commit for a long time."""
+
+
+@dataclass(slots=True)
+class _Seat:
+    """What the transcript keeps of one session."""
+
+    session: Session
+    predecessor: str | None
+    closed: trio.Event = field(default_factory=trio.Event)
+    closing: bool = False
+    waiting: list[list[Event]] = field(default_factory=list)
+    identities: dict[int, str] = field(default_factory=dict)
+    """Turn to the id of its last record, for revisions."""
+    earliest: int = 0
+    """Starts are in order within a session."""
+
+
+class Transcript:
+    """`partials` takes the line of a partial at once; None where nobody wants them."""
+
+    def __init__(self, journal: Journal, partials: Callable[[bytes], None] | None = None) -> None:
+        self._journal = journal
+        self._partials = partials
+        self._send, self._receive = trio.open_memory_channel[tuple[str, list[Event] | None]](QUEUE_MAX)
+        self._seats: dict[str, _Seat] = {}
+
+    def expect(self, session: Session, predecessor: Session | None = None) -> None:
+        """Announce a session; its lines come out when the predecessor's are all out."""
+        name = predecessor.name if predecessor is not None and predecessor.name in self._seats else None
+        seat = self._seats.get(session.name)
+        if seat is None:
+            self._seats[session.name] = _Seat(session, name)
+        else:
+            seat.predecessor = name
+
+    def deliver(self, session: Session, events: list[Event]) -> None:
+        """Take events, in order; never blocks."""
+        try:
+            self._send.send_nowait((session.name, events))
+        except trio.WouldBlock:
+            message = f"{QUEUE_MAX} batches wait for the disk"
+            raise TranscriptBehind(message) from None
+
+    async def close(self, session: Session) -> None:
+        """Return when all that the session said is durable. Idempotent."""
+        seat = self._seats.get(session.name)
+        if seat is not None:
+            await self._send.send((session.name, None))
+            await seat.closed.wait()
+
+    async def run(self) -> None:
+        """Work for ever."""
+        async for name, events in self._receive:
+            seat = self._seats.get(name)
+            if seat is None:
+                continue
+            if events is None:
+                seat.closing = True
+            else:
+                self._show_partials(seat, events)
+                seat.waiting.append(events)
+            await self._release(seat)
+
+    async def _release(self, seat: _Seat) -> None:
+        """Commit what waits for nobody, and then whoever waited for this session."""
+        if seat.predecessor is not None:
+            return
+        waiting, seat.waiting = seat.waiting, []
+        for events in waiting:
+            await self._commit(seat, events)
+        if not seat.closing:
+            return
+        del self._seats[seat.session.name]
+        seat.closed.set()
+        for other in list(self._seats.values()):
+            if other.predecessor == seat.session.name:
+                other.predecessor = None
+                await self._release(other)
+
+    async def _commit(self, seat: _Seat, events: Sequence[Event]) -> None:
+        """One message, one transaction."""
+        session = seat.session
+        new: list[Record] = []
+        turns: list[int] = []
+        settle: list[Settlement] = []
+        for event in events:
+            match event:
+                case Final():
+                    new.append(self._final(seat, event))
+                    turns.append(event.turn)
+                case Heard():
+                    spans = session.sent_map.covered(event.until)
+                    settle += [(span.start, span.end, State.TRANSCRIBED, None) for span in spans]
+                case Revision() if event.turn in seat.identities:
+                    identity = seat.identities[event.turn]
+                    speakers = tuple(scoped(session.name, speaker) for speaker in event.speakers)
+                    new.append(records.Revision(stream=self._journal.stream, revises=identity, speakers=speakers))
+                    turns.append(event.turn)
+                case _:
+                    pass
+        if not new and not settle:
+            return
+        written, settled = await self._journal.commit(new, settle)
+        session.settled_samples += settled
+        for turn, record in zip(turns, written, strict=True):
+            if isinstance(record, records.Final):
+                seat.identities[turn] = record.id
+        while len(seat.identities) > REVISABLE_MAX:
+            del seat.identities[next(iter(seat.identities))]
+
+    def _final(self, seat: _Seat, event: Final) -> records.Final:
+        words = self._placed(seat, event.words)
+        seat.earliest = words[-1].start
+        return records.Final(**self._turn(seat, words, event))
+
+    def _show_partials(self, seat: _Seat, events: Sequence[Event]) -> None:
+        if self._partials is None:
+            return
+        for event in events:
+            if isinstance(event, Partial) and event.words:
+                words = self._placed(seat, event.words)
+                self._partials(records.line(records.Partial(**self._turn(seat, words, event))))
+
+    def _placed(self, seat: _Seat, words: Sequence[SpokenWord]) -> tuple[PlacedWord, ...]:
+        session = seat.session
+        earliest = max(seat.earliest, session.start)
+        return place(words, session.sent_map.position, earliest=earliest, session=session.name)
+
+    def _turn(self, seat: _Seat, words: Sequence[PlacedWord], event: Final | Partial) -> dict[str, Any]:
+        """Return the fields that finals and partials share."""
+        rate = self._journal.rate
+        return {
+            "stream": self._journal.stream,
+            **self._journal.times(words[0].start, max(word.end for word in words)),
+            "text": event.text,
+            "words": tuple(
+                records.Word(
+                    text=word.text,
+                    start=round(word.start / rate, 3),
+                    end=round(word.end / rate, 3),
+                    confidence=word.confidence,
+                    speaker=word.speaker,
+                )
+                for word in words
+            ),
+            "language": event.language,
+            "provider": seat.session.dialect.name,
+            "session": seat.session.name,
+            "late": seat.session.late,
+        }

@@ -1,0 +1,106 @@
+"""The colours of a session over scripted times."""
+
+import pytest
+
+from stenod.core.liveness import Health, Liveness, LivenessOptions
+
+OPTIONS = LivenessOptions(ping_seconds=1.0, pong_seconds=3.0, stall_seconds=30.0, keepalive_seconds=5.0)
+ALIVE, WAITING, DEAD, STALLED = Health.ALIVE, Health.WAITING, Health.DEAD, Health.STALLED
+
+
+def opened(at: float = 100.0) -> Liveness:
+    """Return the detector of a session that opened then."""
+    return Liveness(OPTIONS, at)
+
+
+def test_an_ordinary_minute() -> None:
+    """Audio goes out, pongs and turns come in: alive all the time, waiting between ping and pong."""
+    session = opened(0.0)
+    for second in range(60):
+        session.said(float(second), speech=True)
+        assert session.ping_at() <= second + 1.0
+        session.asked(second + 0.1)
+        assert session.health(second + 0.2) is WAITING
+        session.answered(second + 0.3)
+        if second % 20 == 19:
+            session.heard(second + 0.4)
+        assert session.health(second + 0.9) is ALIVE
+
+
+@pytest.mark.parametrize(
+    ("script", "now", "colour"),
+    [
+        ([], 1000.0, ALIVE),
+        ([("asked", 101.0)], 101.0, WAITING),
+        ([("asked", 101.0)], 103.999, WAITING),
+        ([("asked", 101.0)], 104.0, DEAD),
+        ([("asked", 101.0), ("asked", 103.0)], 104.0, DEAD),
+        ([("asked", 101.0), ("answered", 103.9)], 104.0, ALIVE),
+        ([("asked", 101.0), ("heard", 103.9)], 104.0, ALIVE),
+        ([("asked", 101.0), ("answered", 102.0), ("asked", 103.0)], 105.9, WAITING),
+        ([("asked", 101.0), ("answered", 102.0), ("asked", 103.0)], 106.0, DEAD),
+        ([("speech", 110.0)], 139.999, ALIVE),
+        ([("speech", 110.0)], 140.0, STALLED),
+        ([("silence", 110.0)], 1000.0, ALIVE),
+        ([("speech", 110.0), ("silence", 111.0)], 140.0, STALLED),
+        ([("silence", 110.0), ("speech", 120.0)], 149.9, ALIVE),
+        ([("speech", 110.0), ("speech", 139.0)], 140.0, STALLED),
+        ([("speech", 110.0), ("heard", 139.0)], 1000.0, ALIVE),
+        ([("speech", 110.0), ("heard", 139.0), ("speech", 140.0)], 169.9, ALIVE),
+        ([("speech", 110.0), ("heard", 139.0), ("speech", 140.0)], 170.0, STALLED),
+        ([("speech", 110.0), ("answered", 139.0)], 140.0, STALLED),
+        ([("speech", 110.0), ("asked", 138.0)], 140.0, STALLED),
+        ([("speech", 110.0), ("asked", 138.0)], 141.0, DEAD),
+    ],
+)
+def test_colours(script: list[tuple[str, float]], now: float, colour: Health) -> None:
+    """Dead, stalled, quiet and slow are four things."""
+    session = opened()
+    for what, at in script:
+        match what:
+            case "speech" | "silence":
+                session.said(at, speech=what == "speech")
+            case _:
+                getattr(session, what)(at)
+    assert colour is session.health(now)
+
+
+def test_a_message_is_as_good_as_a_pong() -> None:
+    """A pong may queue behind a large message, so the message answers the ping and puts off the next."""
+    session = opened()
+    session.asked(101.0)
+    session.heard(103.5)
+    assert session.health(103.6) is ALIVE
+    assert session.ping_at() == 104.5
+
+
+def test_a_pong_proves_the_connection_but_not_the_model() -> None:
+    """Pongs keep coming while speech gets no message at all: that is stalled, not dead."""
+    session = opened(0.0)
+    session.said(0.0, speech=True)
+    for second in range(30):
+        session.asked(second + 0.5)
+        session.answered(second + 0.6)
+    assert session.health(30.0) is STALLED
+
+
+def test_the_first_ping_is_due_after_the_opening() -> None:
+    """The opening itself counts as an answer, and as something that we said."""
+    assert opened().ping_at() == 101.0
+    assert opened().keepalive_at() == 105.0
+
+
+def test_keepalive_follows_what_we_said() -> None:
+    """Only what we send puts off the keepalive; what comes in does not hold an idle session open."""
+    session = opened()
+    session.said(103.0, speech=False)
+    session.heard(107.0)
+    session.answered(107.5)
+    assert session.keepalive_at() == 108.0
+
+
+def test_no_keepalive_where_none_is_needed() -> None:
+    """A provider without an idle limit gets none."""
+    session = Liveness(LivenessOptions(), 0.0)
+    session.said(3.0, speech=True)
+    assert session.keepalive_at() is None

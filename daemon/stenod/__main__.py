@@ -83,7 +83,8 @@ def _reader_gone() -> bool:
 
 def _say(text: str) -> None:
     try:
-        print(text, file=sys.stderr, flush=True)
+        sys.stderr.write(text + "\n")
+        sys.stderr.flush()
     except (OSError, ValueError):
         _discard(2)
 

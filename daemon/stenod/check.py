@@ -12,18 +12,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import click
 
 from stenod.cli import configured, load_configuration
 from stenod.config import ConfigErrors, Loaded, holds_on_fatal, is_service, option_paths, state_directory, value_at
 from stenod.core.verdict import ExitCode
-from stenod.edge.secrets import Key, SecretError, SecretMissing, read_key
-from stenod.options import InputKind
+from stenod.edge.secrets import SecretError, SecretMissing, read_key
+from stenod.options import AssemblyaiOptions, InputKind
+from stenod.providers.assemblyai import AssemblyAI, AssemblyAIOptions
 from stenod.values import notation
-
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +93,10 @@ def examine(loaded: Loaded, environment: Mapping[str, str]) -> Finding:
             (warnings if holds else errors).append(str(error))
         else:
             facts["key"] = f"from {key.origin}, {len(key.secret)} characters"
-            warnings += _odd_key(key, options.assemblyai.endpoint)
+            warnings += [key.warning] if key.warning else []
+        dialect = _dialect(options.assemblyai)
+        errors += [f"assemblyai.{one.option}: {one.text}" for one in dialect.options.errors()]
+        warnings += [f"assemblyai.{one.option}: {one.text}" for one in dialect.warnings()]
     if ("local" in options.providers or not options.providers) and not importlib.util.find_spec("pocketsphinx"):
         errors.append("cannot use the engine inside: pocketsphinx is not installed; `pip install 'stenod[local]'`")
     return Finding(facts, tuple(warnings), tuple(errors))
@@ -112,12 +113,17 @@ def _odd_input(loaded: Loaded) -> Iterator[str]:
         yield f"there is no command {source.words[0]!r} (capture.input, {loaded.origins['capture.input']})"
 
 
-def _odd_key(key: Key, endpoint: str) -> Iterator[str]:
-    if key.warning:
-        yield key.warning
-    parts = urlsplit(endpoint)
-    if parts.scheme == "ws" and parts.hostname not in LOOPBACK:
-        yield f"the key and the audio go to {parts.hostname} unencrypted (assemblyai.endpoint is ws:, not wss:)"
+def _dialect(own: AssemblyaiOptions) -> AssemblyAI:
+    return AssemblyAI(
+        AssemblyAIOptions(
+            endpoint=own.endpoint,
+            region=own.region,
+            speech_model=own.speech_model,
+            format_turns=own.format_turns,
+            inactivity_timeout_seconds=own.inactivity_timeout_seconds,
+            parameters=own.parameters,
+        )
+    )
 
 
 def _as_json(loaded: Loaded | None, finding: Finding) -> dict[str, object]:

@@ -145,8 +145,12 @@ class Telemetry:
 
     def conceal(self, secret: str) -> None:
         """Mask this text from now on, also as JSON, `repr` and URLs write it."""
-        if len(secret) >= SECRET_CHARACTERS_MIN:
-            self._masks |= {secret, json.dumps(secret)[1:-1], repr(secret)[1:-1], urllib.parse.quote(secret, safe="")}
+        if len(secret) < SECRET_CHARACTERS_MIN:
+            return
+        forms = {secret}
+        for _ in range(2):  # JSON of a `repr` is written twice
+            forms |= {json.dumps(form)[1:-1] for form in forms} | {repr(form)[1:-1] for form in forms}
+        self._masks |= forms | {urllib.parse.quote(secret, safe="")}
 
     def get_logger(self, **bound: object) -> Log:
         """Return a log that adds these fields to each line."""
@@ -160,20 +164,22 @@ class Telemetry:
         for held in self._repeats.due(now):
             self._render(held)
         if line.level in ("debug", "info") or self._repeats.admit(line, now):
-            self._render(line)
-        if lost := self._sink.take_lost():
-            self._render(Line("warning", "log.lost", {"lines": lost}))
+            written = self._render(line)
+            if written and (lost := self._sink.take_lost()):
+                self._render(Line("warning", "log.lost", {"lines": lost}))
 
     def flush(self) -> None:
         """Write what was held back, at the end."""
         for held in self._repeats.due(float("inf")):
             self._render(held)
 
-    def _render(self, line: Line) -> None:
+    def _render(self, line: Line) -> bool:
+        """Write the line; return whether it got through."""
         try:
-            getattr(self._logger, line.level)(line.event, **line.fields)
+            return bool(getattr(self._logger, line.level)(line.event, **line.fields))
         except Exception as error:  # a field that cannot be shown must not end what it was about
-            self._sink.write(json.dumps({"level": line.level, "event": line.event, "log_error": type(error).__name__}))
+            name = type(error).__name__
+            return self._sink.write(json.dumps({"level": line.level, "event": line.event, "log_error": name}))
 
 
 class Logger:
@@ -214,7 +220,7 @@ def configure(
     """Return the log that writes to `stream` (standard error; None: it was closed)."""
     import structlog
 
-    terminal = stream is not None and stream.isatty()
+    terminal = stream is not None and not stream.closed and stream.isatty()
     console = rendering == "console" or (rendering == "auto" and terminal)
     masks: set[str] = set()
 

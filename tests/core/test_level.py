@@ -120,6 +120,24 @@ def test_a_gated_microphone(voice_db: float) -> None:
     assert all(quiet for quiet, _, zero in blocks if zero)
 
 
+def test_a_voice_between_zeros_does_not_become_the_room() -> None:
+    """Where a file has nothing but zeros between its words, the voice stays loud, for minutes."""
+    meter = LevelMeter(RATE)
+    samples, voiced = speech(-45.0, above_db=25.0, seconds=180.0)
+    samples[~np.repeat(voiced, BLOCK)] = 0.0
+    assert [not voice for voice in voiced] == quiets(meter, samples)
+
+
+def test_the_last_bit_is_no_voice() -> None:
+    """Between a third of all samples at one step and all at two lie 10 dB, and nothing to hear."""
+    meter = LevelMeter(RATE)
+    meter.add(np.array([1] * 122 + [0] * (BLOCK - 122), "<i2").tobytes())
+    assert meter.level_db == pytest.approx(-94.5, abs=0.1)
+    meter.add(np.array([2] * BLOCK, "<i2").tobytes())
+    assert meter.level_db == pytest.approx(-84.3, abs=0.1)
+    assert meter.quiet
+
+
 def test_a_long_sentence_does_not_become_the_room() -> None:
     """Three seconds without a pause, 10 dB over the room, are loud to their end."""
     meter = settled(-50.0)

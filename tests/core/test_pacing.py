@@ -40,6 +40,13 @@ def test_paces_a_backlog() -> None:
     assert [pytest.approx(sender.send(1.0, 0.0), abs=1e-5) for _ in range(4)] == [0.0, 0.8, 1.6, 2.4]
 
 
+def test_an_idle_time_saves_nothing_up() -> None:
+    """After a quiet minute a backlog goes out as smoothly as ever, not as one burst of a window."""
+    sender = Sender(1.25)
+    sender.send(1.0, 0.0)
+    assert [pytest.approx(sender.send(1.0, 60.0), abs=1e-5) for _ in range(3)] == [60.0, 60.8, 61.6]
+
+
 @given(ratio=st.floats(0.5, 3.0), start=starts, wishes=st.lists(st.tuples(pauses, lengths), max_size=60))
 @settings(derandomize=True, deadline=None, max_examples=150)
 def test_no_window_exceeds_the_ratio(ratio: float, start: float, wishes: list[tuple[float, float]]) -> None:
@@ -133,7 +140,8 @@ def test_a_live_stream_with_headroom_recovers(jitters: list[float]) -> None:
 
 
 def test_a_chunk_that_no_window_can_hold_is_a_mistake() -> None:
-    """Empty chunks and chunks above the whole window would wait for ever."""
+    """Empty chunks and chunks above the whole window would wait for ever; one that just fills it goes."""
+    assert RateRule(1.0).allowed_at(7.0, 10.0) == 7.0
     for seconds in (0.0, -1.0, 10.1):
         with pytest.raises(AssertionError):
             RateRule(1.0).allowed_at(0.0, seconds)

@@ -44,7 +44,7 @@ def test_a_session_of_three_hours() -> None:
 def test_the_moments_are_in_order(
     dialled: float, limit: float | None, announced: float | None, configured: float | None, margin: float
 ) -> None:
-    """Every plan opens after the dial, cuts after opening, before the limit, and believes no more than a known limit."""
+    """A plan opens after the dial, cuts after opening and before the limit, and trusts no more than a known limit."""
     announced = announced if announced is None or not 0.0 < announced < 1.0 else 1.0
     made = moments(limit=limit, announced=announced, configured=configured, margin=margin, dialled=dialled)
     known = [seconds for seconds in (limit, configured) if seconds is not None]

@@ -130,5 +130,5 @@ def run(context: click.Context, /, config: Path | None, **given: Any) -> None:
     77 provider refuses the key, 78 wrong configuration, 70 a defect of stenod, 130 second Ctrl-C.
     """
     loaded = load_configuration(config, given, os.environ)
-    application = importlib.import_module("stenod.app")
-    context.exit(application.run(loaded, os.environ))
+    application = importlib.import_module("stenod.assembly")
+    context.exit(application.main(loaded, os.environ))

@@ -33,6 +33,7 @@ class InputKind(StrEnum):
     STDIN = "stdin"
     COMMAND = "command"
     FILE = "file"
+    NONE = "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class Input:
     def parse(cls, text: str) -> "Input":
         """Return what `text` names; `ValueError` says what is wrong with it."""
         head, colon, tail = text.partition(":")
-        if text in ("mic", "sample"):
+        if text in ("mic", "sample", "none"):
             return cls(InputKind(text))
         if text == "-":
             return cls(InputKind.STDIN)

@@ -69,6 +69,10 @@ class Ledger:
         spans, anchors = tuple(self._spans(stream)), tuple(self._anchors(stream))
         return StreamState(rate, epoch, sequence, session, tail, spans, anchors)
 
+    def streams(self) -> list[tuple[str, int]]:
+        """Return the names and rates of all streams."""
+        return list(self._commits.execute("SELECT stream, rate FROM stream ORDER BY stream"))
+
     def commit(self, stream: str, epoch: int, transaction: Transaction) -> None:
         """Write all of it or nothing; durable when it returns."""
         with self._commits as database:

@@ -56,8 +56,8 @@ class Capture:
         self._started_at = 0.0
         self._read_seconds = 0.0
         self._came = False
-        self.opened = trio.Event()
-        """Audio has come, at least once."""
+        self.turned_at = clock.now()
+        """When it last read something or tried to open the source."""
 
     @property
     def live(self) -> bool:
@@ -70,6 +70,7 @@ class Capture:
         try:
             while True:
                 self._came = False
+                self.turned_at = self._clock.now()
                 try:
                     async with self._source.open(self._journal.tail / self._journal.rate) as reader:
                         await self._read(reader)
@@ -110,7 +111,6 @@ class Capture:
             missing = self._clock.wall() - duration - self._journal.utc(self._journal.tail)
             await self._journal.gap(round(missing * self._journal.rate), Cause.STOPPED)
         self._journal.anchor(self._journal.tail, self._clock.wall() - duration)
-        self.opened.set()
 
     def _take(self, block: Block) -> None:
         """Convert and append; a change of format in mid-stream begins a new conversion."""
@@ -122,6 +122,7 @@ class Capture:
         self._collected += self._converter.feed(block.pcm)
         self._read_seconds += block.frames / block.rate
         self._came = True
+        self.turned_at = self._clock.now()
         self._seen_at = self._stamp(block)
         if len(self._collected) >= 2 * APPEND_SECONDS * self._journal.rate:
             self._append()

@@ -47,6 +47,7 @@ class Ledger(Protocol):
     def commit(self, stream: str, epoch: int, transaction: Transaction) -> None: ...
     def unprinted(self, stream: str, reader: str, count: int) -> list[tuple[int, int, bytes]]: ...
     def printed(self, stream: str, reader: str, epoch: int, sequence: int) -> None: ...
+    def close(self) -> None: ...
 
 
 class Journal:
@@ -186,8 +187,9 @@ class Journal:
         never differ.
         """
         with trio.CancelScope(shield=True):
-            outcome = await self._commit(new, settle)
-        return outcome
+            written = await self._commit(new, settle)
+        assert len(written[0]) == len(new)
+        return written
 
     async def _commit(
         self, new: Sequence[Record], settle: Sequence[tuple[int, int, State, Cause | None]]
@@ -241,6 +243,7 @@ class Journal:
         self._segments.finish_file()
         self.forget(0.0)
         self._segments.close()
+        self._ledger.close()
 
     def _gap_record(self, start: int, end: int, cause: Cause, estimated: bool) -> Record:
         return records.Gap(stream=self.stream, cause=cause.value, estimated=estimated, **self.times(start, end))

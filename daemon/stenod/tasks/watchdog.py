@@ -1,7 +1,7 @@
 """The watchdog: tells the service manager how it is, as long as that is true.
 
-It is fed from health, not from a timer: audio must have grown (where a live source is delivering) or the supervisor must
-have turned. A daemon that is stuck stops feeding it, and is killed and restarted, which loses nothing.
+It is fed from health, not from a timer: audio must have grown (where a live source is delivering) or the supervisor
+must have turned. A daemon that is stuck stops feeding it, and is killed and restarted, which loses nothing.
 """
 
 from collections.abc import Callable
@@ -21,6 +21,8 @@ class Notifier(Protocol):
 
     @property
     def watchdog_seconds(self) -> float | None: ...
+    def ready(self) -> None: ...
+    def stopping(self) -> None: ...
     def status(self, text: str) -> None: ...
     def alive(self) -> None: ...
 

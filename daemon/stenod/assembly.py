@@ -1,0 +1,308 @@
+"""The real parts: from a configuration to a running daemon, and what is said when it has ended.
+
+The only module that knows all of `edge`. What a person must be told (a key that is missing, a directory in use, audio
+that was left) is an exception with an exit code, or a line on standard error.
+"""
+
+import random
+import secrets as tokens
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+import trio
+
+from stenod.app import Daemon, Outcome, Parts
+from stenod.config import Loaded, holds_on_fatal, state_directory
+from stenod.core.backoff import Backoff, OpeningBudget
+from stenod.core.log import Log
+from stenod.core.source import Source
+from stenod.core.verdict import ExitCode
+from stenod.edge import retry, secrets, telemetry, websocket
+from stenod.edge import state_directory as directories
+from stenod.edge.ledger import Ledger
+from stenod.edge.output import Output
+from stenod.edge.segments import Segments
+from stenod.edge.state_directory import StateDirectory
+from stenod.edge.systemd import Notifier
+from stenod.edge.telemetry import Telemetry
+from stenod.leftovers import left, look_behind, pending
+from stenod.options import InputKind, Options
+from stenod.providers.assemblyai import AssemblyAI, AssemblyAIOptions
+from stenod.providers.base import Dialect
+from stenod.tasks.capture import Capture
+from stenod.tasks.journal import Journal
+from stenod.tasks.printer import Printer
+from stenod.tasks.session import SessionOptions
+from stenod.tasks.sessions import Provider, Sessions
+from stenod.tasks.supervisor import Supervisor, SupervisorOptions
+from stenod.tasks.transcript import Transcript
+
+LOCAL = "local"
+LOG_FLUSH_SECONDS = 10.0
+
+
+class NotPossible(Exception):
+    """What was asked for cannot be done; one sentence with the remedy."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+class RealClock:
+    """The machine's clocks."""
+
+    def now(self) -> float:
+        """Monotonic seconds, trio's."""
+        return trio.current_time()
+
+    def wall(self) -> float:
+        """Unix seconds."""
+        return time.time()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assembly:
+    """What a run is made of before the task tree stands."""
+
+    loaded: Loaded
+    environment: Mapping[str, str]
+    telemetry: Telemetry
+    directory: StateDirectory
+
+    @property
+    def options(self) -> Options:
+        """The configuration."""
+        return self.loaded.options
+
+
+async def run(assembly: Assembly) -> Outcome:
+    """Run one stream to its end."""
+    log = assembly.telemetry.get_logger(stream=assembly.options.stream)
+    async with trio.open_nursery() as nursery:
+        dialect, key = await _provider(assembly, nursery)
+        assembly.telemetry.conceal(key)
+        journal = _journal(assembly)
+        try:
+            parts = _parts(assembly, journal, dialect, key, log)
+            outcome = await Daemon(parts).run()
+        finally:
+            journal.close()
+        nursery.cancel_scope.cancel()
+    return outcome
+
+
+def source_of(options: Options, command_rate: int) -> Source | None:
+    """Return the source that the configuration names; None for `none`."""
+    chosen = options.capture.source
+    channels = options.capture.input_channels
+    match chosen.kind:
+        case InputKind.MICROPHONE:
+            from stenod.edge.microphone import Microphone
+
+            return Microphone(chosen.argument or None, rate=options.capture.rate)
+        case InputKind.SAMPLE:
+            from stenod.edge.soundfile import sample
+
+            return sample()
+        case InputKind.FILE:
+            from stenod.edge.soundfile import SoundFile
+
+            return SoundFile(Path(chosen.argument))
+        case InputKind.COMMAND:
+            from stenod.edge.command import Command
+
+            return Command(chosen.words, rate=command_rate, channels=channels)
+        case InputKind.STDIN:
+            from stenod.edge.standard_input import StandardInput
+
+            return StandardInput(rate=command_rate, channels=channels)
+        case InputKind.NONE:
+            return None
+
+
+def _journal(assembly: Assembly) -> Journal:
+    options, directory = assembly.options, assembly.directory
+    ledger = Ledger(directory.ledger)
+    state = ledger.open_stream(options.stream, options.capture.rate)
+    if state.rate != options.capture.rate:
+        message = (
+            f"the stream {options.stream!r} in {directory.path} was recorded at {state.rate} Hz, the configuration "
+            f"says {options.capture.rate} Hz; set capture.rate = {state.rate}, or use another stream"
+        )
+        raise NotPossible(message, ExitCode.CONFIGURATION)
+    samples_max = options.journal.segment_seconds * options.capture.rate
+    limiter = trio.CapacityLimiter(1)
+    return Journal(
+        stream=options.stream,
+        state=state,
+        segments=Segments(directory.audio(options.stream), samples_max),
+        ledger=ledger,
+        clock=RealClock(),
+        offload=partial(trio.to_thread.run_sync, limiter=limiter),
+        keep_audio=options.journal.keep_audio,
+    )
+
+
+async def _provider(assembly: Assembly, nursery: trio.Nursery) -> tuple[Dialect, str]:
+    """Return the dialect and its key; the engine inside is started in `nursery`."""
+    options = assembly.options
+    name = options.providers[0] if options.providers else LOCAL
+    if name == LOCAL:
+        return await _engine_inside(options, nursery)
+    chosen = options.assemblyai
+    dialect = AssemblyAI(
+        AssemblyAIOptions(
+            endpoint=chosen.endpoint,
+            region=chosen.region,
+            speech_model=chosen.speech_model,
+            format_turns=chosen.format_turns,
+            inactivity_timeout_seconds=chosen.inactivity_timeout_seconds,
+            parameters=dict(chosen.parameters),
+        )
+    )
+    log = assembly.telemetry.get_logger()
+    for warned in dialect.warnings():
+        log.warning("configuration.odd", option=f"assemblyai.{warned.option}", reason=warned.text)
+    try:
+        key = secrets.read_key(name, assembly.environment, chosen.key_file)
+    except secrets.SecretMissing:
+        if chosen.needs_key:
+            raise
+        return dialect, ""
+    if key.warning:
+        log.warning("key.exposed", reason=key.warning)
+    return dialect, key.secret.reveal()
+
+
+async def _engine_inside(options: Options, nursery: trio.Nursery) -> tuple[Dialect, str]:
+    """Start the emulator on loopback with a key of this run's own."""
+    from stenod.emulator.options import EmulatorOptions
+    from stenod.emulator.server import EngineUnavailableError, serve
+
+    key = tokens.token_hex(16)
+    emulator = EmulatorOptions(engine=options.local.engine, keys=frozenset({key}))
+    try:
+        server = await nursery.start(serve, emulator)
+    except EngineUnavailableError as error:
+        raise NotPossible(f"the engine inside cannot start: {error}", ExitCode.UNAVAILABLE) from error
+    return AssemblyAI(AssemblyAIOptions(endpoint=server.url), name=LOCAL), key
+
+
+def _parts(assembly: Assembly, journal: Journal, dialect: Dialect, key: str, log: Log) -> Parts:
+    options, clock = assembly.options, RealClock()
+    rng = random.Random()
+    source = source_of(options, options.capture.input_rate or options.capture.rate)
+    printer = Printer(journal, Output())
+    transcript = Transcript(journal, printer.show if options.output.partials else None)
+    capture = None
+    if source is not None:
+        capture = Capture(source=source, journal=journal, converter=_converter, clock=clock, log=log)
+    provider = Provider(
+        dialect=dialect,
+        key=key,
+        backoff=Backoff(rng),
+        budget=OpeningBudget(float(options.supervisor.openings_per_minute_max)),
+        rate_ratio_max=options.pacer.rate_ratio_max,
+    )
+    sessions = Sessions(
+        provider=provider,
+        journal=journal,
+        transcript=transcript,
+        options=_session_options(options),
+        clock=clock,
+        connect=websocket.connect,
+        until_open=retry.until_open,
+        log=log,
+    )
+    supervisor = Supervisor(
+        journal=journal,
+        sessions=sessions,
+        options=SupervisorOptions(
+            hold=holds_on_fatal(options, assembly.environment),
+            session_seconds_max=options.rotation.session_seconds_max or None,
+            margin_seconds=options.rotation.margin_seconds,
+        ),
+        clock=clock,
+        log=log,
+        live=source is not None and source.live,
+    )
+    return Parts(
+        journal=journal,
+        capture=capture,
+        transcript=transcript,
+        printer=printer,
+        supervisor=supervisor,
+        notifier=Notifier(assembly.environment),
+        clock=clock,
+        log=log,
+        drain_seconds=options.supervisor.drain_seconds,
+        sync_seconds=options.journal.sync_seconds,
+        services=(partial(_flush_log, assembly.telemetry),),
+    )
+
+
+def _session_options(options: Options) -> SessionOptions:
+    return SessionOptions(
+        opening_seconds=options.supervisor.opening_seconds,
+        send_seconds=options.liveness.send_seconds,
+        ping_seconds=options.liveness.ping_seconds,
+        pong_seconds=options.liveness.pong_seconds,
+        stall_seconds=options.liveness.stall_seconds,
+        turn_seconds_max=options.supervisor.turn_seconds_max,
+        chunk_seconds=options.pacer.chunk_ms / 1000.0,
+    )
+
+
+def _converter(rate_in: int, channels_in: int, rate_out: int) -> Any:
+    from stenod.edge.resampling import Converter
+
+    return Converter(rate_in, channels_in, rate_out)
+
+
+async def _flush_log(telemetry: Telemetry) -> None:
+    """Bring out what the rate limit of repeated lines holds back."""
+    while True:
+        await trio.sleep(LOG_FLUSH_SECONDS)
+        telemetry.flush()
+
+
+def main(loaded: Loaded, environment: Mapping[str, str]) -> int:
+    """Run what the configuration says and return the exit code; raises what a person must be told."""
+    log = loaded.options.logging
+    logging = telemetry.configure(log.level, log.format, sys.stderr, environment)
+    chosen = state_directory(loaded.options, environment)
+    if chosen is None:
+        look_behind(environment)
+    directory = directories.named(chosen) if chosen is not None else directories.temporary(environment)
+    assembly = Assembly(loaded=loaded, environment=environment, telemetry=logging, directory=directory)
+    outcome = Outcome()
+    try:
+        outcome = trio.run(run, assembly)
+    finally:
+        logging.flush()
+        _conclude(assembly, outcome)
+    return outcome.exit_code
+
+
+def _conclude(assembly: Assembly, outcome: Outcome) -> None:
+    """Say what a person must know now, and leave the directory as it should be."""
+    directory, options = assembly.directory, assembly.options
+    if outcome.fatal is not None:
+        rule = outcome.fatal.rule
+        click.echo(f"stenod: {rule.meaning} ({outcome.fatal.text}) {rule.remedy}", err=True)
+    seconds = pending(directory.path).get(options.stream, 0.0)
+    given_up = outcome.reader_gone or outcome.fatal is not None
+    source_waits = options.capture.source.kind in (InputKind.SAMPLE, InputKind.FILE)
+    if directory.temporary and (seconds == 0 or (given_up and source_waits)):
+        directory.remove()
+        return
+    directory.release()
+    if seconds > 0:
+        click.echo(f"stenod: {left(directory.path, options.stream, seconds)}", err=True)

@@ -1,0 +1,113 @@
+"""Where a journal lives: a directory of our own, locked while we run.
+
+A directory that was named is kept. Without one, a fresh one is made under the XDG state home and removed after a clean
+end; one that was left behind (a crash, audio that was not transcribed) stays until a person decides, and the next
+start says so. The lock is the kernel's (flock): it is gone with the process, however that ends.
+"""
+
+import fcntl
+import os
+import shutil
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from stenod.core.verdict import ExitCode
+
+LEDGER_NAME = "ledger.sqlite"
+LOCK_NAME = "lock"
+TEMPORARY_PREFIX = "run-"
+
+
+class StateDirectoryError(Exception):
+    """The directory cannot be used; one sentence with the remedy."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+class StateDirectory:
+    """An existing, locked directory."""
+
+    def __init__(self, path: Path, descriptor: int, *, temporary: bool) -> None:
+        self.path = path
+        self.temporary = temporary
+        self._descriptor = descriptor
+
+    @property
+    def ledger(self) -> Path:
+        """The database's file."""
+        return self.path / LEDGER_NAME
+
+    def audio(self, stream: str) -> Path:
+        """The directory of a stream's segments."""
+        return self.path / stream / "audio"
+
+    def release(self) -> None:
+        """Unlock; the directory stays."""
+        os.close(self._descriptor)
+
+    def remove(self) -> None:
+        """Delete it with all that is in it, and unlock."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        self.release()
+
+
+def named(path: Path) -> StateDirectory:
+    """Open the directory that was asked for, made if missing; raises `StateDirectoryError`."""
+    return _locked(path, temporary=False)
+
+
+def temporary(environment: Mapping[str, str]) -> StateDirectory:
+    """Make a fresh one under the XDG state home."""
+    name = f"{TEMPORARY_PREFIX}{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}"
+    return _locked(home(environment) / name, temporary=True)
+
+
+def left_behind(environment: Mapping[str, str]) -> list[Path]:
+    """Return the temporary directories that no running process holds, oldest first."""
+    found = []
+    for path in sorted(home(environment).glob(f"{TEMPORARY_PREFIX}*")):
+        try:
+            descriptor = os.open(path / LOCK_NAME, os.O_RDWR | os.O_CLOEXEC)
+        except OSError:
+            continue
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            found.append(path)
+        except OSError:
+            continue
+        finally:
+            os.close(descriptor)
+    return found
+
+
+def home(environment: Mapping[str, str]) -> Path:
+    """Return our directory under the XDG state home (XDG base directory specification)."""
+    base = environment.get("XDG_STATE_HOME", "")
+    root = Path(base) if base.startswith("/") else Path(environment.get("HOME") or "/") / ".local" / "state"
+    return root / "stenod"
+
+
+def _locked(path: Path, *, temporary: bool) -> StateDirectory:
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.chmod(0o700)
+        descriptor = os.open(path / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        message = f"cannot use the state directory {path}: {error.strerror}; choose another with --state-dir"
+        raise StateDirectoryError(message, ExitCode.CANNOT_CREATE) from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
+        os.close(descriptor)
+        message = (
+            f"another stenod (process {holder or 'unknown'}) runs in {path}; stop it, or choose another directory "
+            "with --state-dir"
+        )
+        raise StateDirectoryError(message, ExitCode.IN_USE) from error
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    return StateDirectory(path, descriptor, temporary=temporary)

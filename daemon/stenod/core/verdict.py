@@ -5,8 +5,9 @@ the *code*, because codes were renumbered over the years while the sentences sta
 that fits wins, so tables list the special before the general. What no rule knows means *backoff*: an unknown
 failure is neither hammered nor taken for the end.
 
-What we ended ourselves, or never reached, has no sentence of a provider: its text begins with one of
-`transport`'s tokens, and `LOCAL_RULES` judge it, the same for every provider.
+What we ended ourselves, or never reached, has no sentence of a provider: its text begins with one of `transport`'s
+tokens, and `LOCAL_RULES` judge it, the same for every provider. Where the provider did say something before we gave
+up waiting for its close, the text begins with that, and its table decides.
 
 It does not know what is done about a verdict (`backoff`, the supervisor) nor how failures are observed (`edge`).
 """
@@ -229,8 +230,10 @@ def judge(failure: Failure, rules: Sequence[Rule]) -> Rule:
     """Return the first rule that fits, text before code before HTTP status, or `UNKNOWN`."""
     text = failure.text.casefold().strip()
     if failure.local:
-        rules = LOCAL_RULES
-        text = text.partition(":")[0]
+        token = text.partition(":")[0]
+        for rule in LOCAL_RULES:
+            if token in rule.texts:
+                return rule
     elif failure.http_status is not None and text.startswith("<"):
         # A web page (a proxy's, a firewall's) is no sentence of the provider: any words may stand in it.
         text = ""

@@ -188,7 +188,7 @@ def test_everything_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
         f"capture.rate: true is true or false; allowed: a whole number from 8000 to 48000 ({path}:9)",
         (
             f'capture.input: "command:\'x" cannot be split into words (no closing quotation); '
-            f"allowed: mic, mic:NAME, mic:INDEX, sample, -, command:WORDS, or a path ({path}:10)"
+            f"allowed: mic, mic:NAME, mic:INDEX, sample, -, command:WORDS, none, or a path ({path}:10)"
         ),
         (
             f"capture.input_rate: 16 is out of range; allowed: 0, or a whole number from 4000 to 384000 "
@@ -323,6 +323,7 @@ def test_nothing_is_guessed(name: str, text: str) -> None:
         ("mic:USB PnP", Input(InputKind.MICROPHONE, "USB PnP")),
         ("mic:3", Input(InputKind.MICROPHONE, "3")),
         ("sample", Input(InputKind.SAMPLE)),
+        ("none", Input(InputKind.NONE)),
         ("-", Input(InputKind.STDIN)),
         (
             "command:arecord -D 'my card'",

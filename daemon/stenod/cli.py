@@ -59,7 +59,9 @@ def configured(command: F) -> F:
     """Add the options that override the configuration; `load_configuration` takes them."""
     options = (
         click.option("--config", type=click.Path(path_type=Path), metavar="FILE", help="Read this configuration file."),
-        click.option("--input", metavar="INPUT", help="mic, mic:NAME, mic:INDEX, sample, -, command:WORDS, or a file."),
+        click.option(
+            "--input", metavar="INPUT", help="mic, mic:NAME, mic:INDEX, sample, -, command:WORDS, none, or a file."
+        ),
         click.option("--rate", type=int, metavar="HZ", help="Samples a second of raw input (- and command:)."),
         click.option("--channels", type=int, metavar="N", help="Channels of raw input (- and command:)."),
         click.option(
@@ -119,7 +121,7 @@ def run(context: click.Context, /, config: Path | None, **given: Any) -> None:
     ffmpeg -v error -i talk.mp4 -f s16le -ac 1 -ar 16000 - | stenod run --input -
 
     The first Ctrl-C stops recording and waits for the last words, the second ends at once. With --state-dir, what was
-    not transcribed is transcribed by the next run.
+    not transcribed is transcribed by the next run; --input none transcribes it and records nothing new.
 
     A provider's key comes from a systemd credential, a file, or the environment (ASSEMBLYAI_API_KEY), never from here.
     Each option of the configuration file can also be set as a variable: STENOD_PACER_CHUNK_MS=200.

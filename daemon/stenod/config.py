@@ -210,7 +210,7 @@ def _check_input(value: str) -> None:
         Input.parse(value)
     except ValueError as error:
         raise Unfit(
-            f"{notation(value)} {error}", "allowed: mic, mic:NAME, mic:INDEX, sample, -, command:WORDS, or a path"
+            f"{notation(value)} {error}", "allowed: mic, mic:NAME, mic:INDEX, sample, -, command:WORDS, none, or a path"
         ) from error
 
 

@@ -1,0 +1,255 @@
+"""Both sides of the microphone's pipe without a sound server: the outlet over a real pipe, the source over children.
+
+They are real processes whose program a test has written; with a sound server: tests/real/test_microphone_pulse.py.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import pytest
+import trio
+
+from stenod.core.source import Block, SourceError, SourceLost
+from stenod.edge import microphone
+from stenod.edge.microphone import HEADER, Microphone, Outlet
+
+FRAMES = 320
+
+
+def numbered(number: int) -> bytes:
+    """A block's samples, told apart by their number."""
+    return number.to_bytes(2, "little") * FRAMES
+
+
+def child(program: str, device: str | None = None) -> Microphone:
+    """A microphone whose child runs this, with the outlet at hand."""
+    start = "import os, sys, time, signal\nfrom stenod.edge.microphone import *\noutlet = Outlet(os.dup(1))\n"
+    speak = "def speak(n): outlet.offer(n.to_bytes(2, 'little') * 320, rate=16000, channels=1, overflowed=n == 7)\n"
+    return Microphone(device, rate=16000, child=[sys.executable, "-c", start + speak + program])
+
+
+async def until_lost(source: Microphone) -> tuple[list[Block], str]:
+    blocks = []
+    async with source.open(0.0) as reader:
+        while True:
+            try:
+                blocks.append(await reader.read())
+            except SourceLost as lost:
+                return blocks, str(lost)
+
+
+# --- The child's end of the pipe.
+
+
+@pytest.fixture
+def pipe() -> Iterator[tuple[int, int]]:
+    reading, writing = os.pipe()
+    yield reading, writing
+    os.close(reading)
+    os.close(writing)
+
+
+def drained(fd: int) -> bytes:
+    """Everything that is in the pipe now."""
+    os.set_blocking(fd, False)
+    try:
+        return os.read(fd, 1 << 20)
+    except BlockingIOError:
+        return b""
+
+
+def parsed(data: bytes) -> list[tuple[int, int, bytes]]:
+    """Kind, dropped and payload of each frame; there must be nothing but whole frames."""
+    frames = []
+    while data:
+        magic, _, kind, _, _, size, dropped, _, _ = HEADER.unpack_from(data)
+        assert magic == b"mic\n"
+        assert len(data) >= HEADER.size + size
+        frames.append((kind, dropped, data[HEADER.size : HEADER.size + size]))
+        data = data[HEADER.size + size :]
+    return frames
+
+
+def offer(outlet: Outlet, number: int, *, overflowed: bool = False) -> None:
+    outlet.offer(numbered(number), rate=16000, channels=1, overflowed=overflowed)
+
+
+def test_blocks_go_through_with_their_times(pipe: tuple[int, int]) -> None:
+    """A header holds the format, the moment on both clocks, and what the device said."""
+    outlet = Outlet(pipe[1])
+    before = time.clock_gettime(time.CLOCK_MONOTONIC)
+    outlet.offer(bytes(1280), rate=48000, channels=2, overflowed=True)
+
+    header = HEADER.unpack(os.read(pipe[0], HEADER.size))
+
+    assert header[:7] == (b"mic\n", 1, microphone.OVERFLOWED_BLOCK, 2, 48000, 1280, 0)
+    assert before <= header[7] <= time.clock_gettime(time.CLOCK_MONOTONIC)
+    assert header[8] >= header[7] - 0.001
+
+
+@pytest.mark.parametrize("first", [0, 100, HEADER.size, 500, 5000])
+def test_a_full_pipe_drops_and_counts_and_never_waits(pipe: tuple[int, int], first: int) -> None:
+    """What was begun comes whole and in order; the block after the hole says exactly how much is missing."""
+    reading, writing = pipe
+    os.write(writing, bytes(first))  # the border of the pipe may fall anywhere into a block
+    outlet = Outlet(writing)
+    for number in range(500):
+        offer(outlet, number)
+    data = drained(reading)[first:]
+    offer(outlet, 500)
+    offer(outlet, 501)
+
+    blocks = parsed(data + drained(reading))
+
+    before = len(blocks) - 2
+    assert 80 < before < 500
+    assert [*range(before), 500, 501] == [int.from_bytes(payload[:2], "little") for _, _, payload in blocks]
+    assert {numbered(int.from_bytes(payload[:2], "little")) == payload for _, _, payload in blocks} == {True}
+    assert [0] * before + [(500 - before) * FRAMES, 0] == [dropped for _, dropped, _ in blocks]
+
+
+def test_a_failure_is_told_after_what_was_begun(pipe: tuple[int, int]) -> None:
+    """The parent gets the last audio, and then the reason."""
+    outlet = Outlet(pipe[1])
+    outlet.started()
+    offer(outlet, 1)
+    outlet.fail("gone", 66)
+
+    started, block, failure = parsed(drained(pipe[0]))
+    assert started == (microphone.STARTED, 0, b"")
+    assert (microphone.BLOCK, 0, numbered(1)) == block
+    assert failure[0] == microphone.FAILURE
+    assert json.loads(failure[2]) == {"message": "gone", "exit_code": 66}
+
+
+# --- The parent's end.
+
+
+async def test_blocks_come_in_order_and_the_reason_of_the_end_last() -> None:
+    """A block says what the child knows of it; a failure that may pass is a loss."""
+    source = child("outlet.started(); speak(1); speak(7); outlet.fail('the cable is out', None)")
+    blocks, reason = await until_lost(source)
+
+    assert (source.live, source.ends, source.description) == (True, False, "the default microphone")
+    assert [numbered(1), numbered(7)] == [block.pcm for block in blocks]
+    assert [(block.rate, block.channels, block.dropped, block.overflowed) for block in blocks] == [
+        (16000, 1, 0, False),
+        (16000, 1, 0, True),
+    ]
+    assert 0 < blocks[0].monotonic <= blocks[1].monotonic
+    assert reason == "the cable is out"
+
+
+async def test_a_child_that_writes_byte_by_byte_is_understood() -> None:
+    """Where the pipe is cut means nothing."""
+    program = "outlet.started(); speak(1)\ninside, out = os.pipe(); o = Outlet(out); o.offer(bytes(640), rate=16000, "
+    program += "channels=1, overflowed=False)\nfor b in os.read(inside, 999): os.write(1, bytes([b])); time.sleep(1e-4)"
+    blocks, _ = await until_lost(child(program))
+
+    assert [numbered(1), bytes(640)] == [block.pcm for block in blocks]
+
+
+async def test_a_child_that_dies_is_a_loss_with_its_last_words() -> None:
+    """A crash in PortAudio has no failure to tell; what the libraries printed is all there is."""
+    program = "speak(1); os.write(2, b'one\\ntwo\\nALSA lib: three\\nfour\\n'); os.kill(os.getpid(), signal.SIGSEGV)"
+    blocks, reason = await until_lost(child(program, "USB"))
+
+    assert len(blocks) == 1
+    assert reason == "microphone 'USB': its process ended with status -11: two / ALSA lib: three / four"
+
+
+async def test_a_child_that_cannot_even_start_is_a_loss(tmp_path) -> None:
+    """Whatever is wrong with the interpreter, the sentence says it."""
+    _, reason = await until_lost(child("import no_such_module"))
+
+    assert "ModuleNotFoundError: No module named 'no_such_module'" in reason
+
+
+async def test_a_person_is_called_before_the_first_block_and_not_after() -> None:
+    """A name that is not found is misspelled at first; once it has worked, it is unplugged."""
+    source = child("outlet.fail('not found', 66)", "USB")
+    with pytest.raises(SourceError, match=r"^not found$") as caught:
+        await until_lost(source)
+    assert caught.value.exit_code == 66
+
+    source = child("speak(1); outlet.fail('not found', 66)", "USB")
+    assert (await until_lost(source))[1] == "not found"
+
+
+async def test_nonsense_is_a_loss() -> None:
+    """A stray print on the pipe must not become audio."""
+    _, reason = await until_lost(child("os.write(1, b'x' * 100); time.sleep(60)"))
+
+    assert "does not speak our protocol" in reason
+
+
+@pytest.mark.parametrize(
+    ("program", "constant", "reason"),
+    [
+        ("time.sleep(60)", "START_SECONDS", "gives no audio for 1 s"),
+        ("outlet.started(); time.sleep(60)", "FIRST_SECONDS", "gives no audio for 1 s"),
+        ("outlet.started(); speak(1); time.sleep(60)", "STALL_SECONDS", "gives no audio for 1 s"),
+    ],
+)
+@pytest.mark.slow
+async def test_silence_of_the_child_is_a_loss(
+    monkeypatch: pytest.MonkeyPatch, program: str, constant: str, reason: str
+) -> None:
+    """A hung start, a device that never begins, one that stalls: each has its own patience."""
+    monkeypatch.setattr(microphone, constant, 0.6)
+    _, said = await until_lost(child(program))
+
+    assert reason in said
+
+
+@pytest.mark.parametrize("program", ["time.sleep(60)", "signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"])
+async def test_leaving_ends_the_child_at_once(program: str) -> None:
+    """Cancelled in the midst of a read, nothing is left of it: no process and no zombie."""
+    with trio.CancelScope() as scope:
+        async with child("speak(1); " + program).open(0.0) as reader:
+            await reader.read()
+            process = reader._process
+            started = trio.current_time()
+            with trio.move_on_after(0.01):
+                await reader.read()
+            scope.cancel()
+            await trio.sleep_forever()
+
+    assert trio.current_time() - started < 1.0
+    assert process.returncode == -signal.SIGKILL
+    with pytest.raises(ProcessLookupError):
+        os.kill(process.pid, 0)
+
+
+async def test_the_child_gets_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it has not got it cannot leak."""
+    monkeypatch.setenv("ASSEMBLYAI_API_KEY", "secret")
+    _, said = await until_lost(child("outlet.fail(str('secret' in str(os.environ)) + os.environ['PATH'], None)"))
+
+    assert f"False{os.environ['PATH']}" == said
+
+
+@pytest.mark.slow
+async def test_ctrl_c_is_the_parents_to_decide() -> None:
+    """The whole foreground group gets the signal; the child records on until it is told."""
+    program = "record = lambda *_: (speak(1), os.kill(os.getpid(), signal.SIGINT), speak(2), time.sleep(60))\n"
+    async with child(program + "import stenod.edge.microphone as m; m.record = record; m.main('16000')").open(
+        0.0
+    ) as reader:
+        assert numbered(1) == (await reader.read()).pcm
+        assert numbered(2) == (await reader.read()).pcm
+
+
+@pytest.mark.slow
+def test_the_real_child_ends_when_its_parent_is_gone() -> None:
+    """Its standard input ends with the parent, and it with that, whatever it is doing."""
+    program = "import stenod.edge.microphone as m, time; m.record = lambda *_: time.sleep(60); m.main('16000')"
+    process = subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE)
+    process.stdin.close()
+
+    assert process.wait(10) == 0

@@ -1,6 +1,7 @@
 """The command line: what it knows, how fast its help is, and what becomes of errors."""
 
 import errno
+import json
 import os
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from click.testing import CliRunner
 from stenod import __main__ as process
 from stenod.cli import COMMANDS, load_configuration, run, stenod
 from stenod.config import ConfigErrors
+from stenod.core.microphones import Device
 from stenod.edge.secrets import SecretMissing
 
 HELP_SECONDS_MAX = 0.1
@@ -85,6 +87,39 @@ def test_each_command_is_where_the_table_says_and_has_its_help() -> None:
         assert command.name == name
         assert CliRunner().invoke(command, ["--help"]).exit_code == 0
     assert stenod.get_command(context, "nonsense") is None
+
+
+def listing(monkeypatch: pytest.MonkeyPatch, found: list[Device]) -> None:
+    """Let PortAudio find these."""
+    monkeypatch.setattr("stenod.edge.devices.list_devices", lambda: found)
+
+
+def test_devices_are_a_table_or_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Index, name, channels, rate, and which one is the default."""
+    made = {"host_api": "ALSA", "channels": 2}
+    first = Device(index=3, name="USB PnP", rate=44100, default=False, **made)
+    second = Device(index=11, name="default", rate=48000, default=True, **made)
+    listing(monkeypatch, [first, second])
+    assert CliRunner().invoke(stenod, ["devices"]).output.splitlines() == [
+        "  INDEX  NAME     CHANNELS  RATE_HZ  HOST",
+        "      3  USB PnP         2    44100  ALSA",
+        "*    11  default         2    48000  ALSA",
+        "* the default: --input mic",
+    ]
+    answer = json.loads(CliRunner().invoke(stenod, ["devices", "--json"]).output)
+    assert [one["index"] for one in answer] == [3, 11]
+    assert [one["default"] for one in answer] == [False, True]
+
+
+def test_no_device_is_a_sentence_with_the_remedy(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit code 69; the JSON is an empty array all the same."""
+    listing(monkeypatch, [])
+    assert process.main(["devices", "--json"]) == 69
+    captured = capsys.readouterr()
+    assert json.loads(captured.out) == []
+    assert captured.err.startswith("stenod: no microphone: ")
 
 
 def test_the_version_is_the_packages() -> None:

@@ -55,7 +55,7 @@ def check(context: click.Context, /, config: Path | None, *, as_json: bool, **gi
     except ConfigErrors as errors:
         finding = Finding({}, errors=tuple(map(str, errors.errors)))
     if as_json:
-        click.echo(json.dumps(_as_json(loaded, finding), ensure_ascii=False, indent=2))
+        click.echo(json.dumps(_as_json(loaded, finding), indent=2))
     else:
         _print(loaded, finding)
     context.exit(ExitCode.CONFIGURATION if finding.errors else ExitCode.OK)

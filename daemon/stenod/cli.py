@@ -5,6 +5,7 @@ table here. So `stenod --help` costs an interpreter and click. What goes wrong b
 """
 
 import importlib
+import json
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -134,3 +135,31 @@ def run(context: click.Context, /, config: Path | None, **given: Any) -> None:
     loaded = load_configuration(config, given, os.environ)
     application = importlib.import_module("stenod.assembly")
     context.exit(application.main(loaded, os.environ))
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")
+def devices(*, as_json: bool) -> None:
+    """List the microphones: what `--input mic:NAME` and `--input mic:INDEX` can name.
+
+    A part of a name is enough where it fits only one. The index may change when devices come and go, the name seldom.
+    """
+    from dataclasses import asdict
+
+    from stenod.core.microphones import NO_DEVICE
+    from stenod.core.source import SourceError
+    from stenod.core.verdict import ExitCode
+    from stenod.edge.devices import list_devices
+
+    found = list_devices()
+    if as_json:
+        click.echo(json.dumps([asdict(one) for one in found], indent=2))
+    if not found:
+        raise SourceError(NO_DEVICE, ExitCode.UNAVAILABLE)
+    if not as_json:
+        width = max(len("NAME"), *(len(one.name) for one in found))
+        click.echo(f"  INDEX  {'NAME':{width}}  CHANNELS  RATE_HZ  HOST")
+        for one in found:
+            mark = "*" if one.default else " "
+            click.echo(f"{mark} {one.index:5}  {one.name:{width}}  {one.channels:8}  {one.rate:7}  {one.host_api}")
+        click.echo("* the default: --input mic")

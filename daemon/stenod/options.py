@@ -83,7 +83,7 @@ class CaptureOptions:
     input: str = "mic"
     """`mic` (the default microphone), `mic:NAME` or `mic:INDEX` (see `stenod devices`), `sample` (the recording that
     comes with stenod), `-` (s16le on standard input), `command:WORDS` (a program that writes s16le to its standard
-    output, started again when it ends), `none` (nothing new: transcribe what the journal still holds), or a file's path."""
+    output, started again when it ends), `none` (nothing new: what the journal still has), or the path of a file."""
     rate: Annotated[int, Meta(ge=8000, le=48000)] = 16000
     """Samples a second of the stream: what is kept in the journal and sent. Other rates are converted to it."""
     input_rate: Annotated[int, Meta(ge=0, le=384000)] = 0

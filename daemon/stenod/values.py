@@ -40,6 +40,8 @@ def convert(kind: Any, value: object) -> Any:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError:
         raise Unfit(_wrong(kind, value), allowed(kind)) from None
+    except UnicodeEncodeError:  # the environment carries bytes that are no text as lone surrogates
+        raise Unfit(f"{value!a} is not UTF-8", "allowed: text in UTF-8") from None
 
 
 def from_text(kind: Any, text: str) -> object:

@@ -117,6 +117,7 @@ class Conversation:
         tongue = TONGUES[request.path]
         end = await self._judge(request, tongue, faults)
         await say(end, self._connection, tongue)
+        await self._stream.outlast()
         return end.manner is Manner.RESET
 
     def _rejection(self, request: Request, faults: list[Fault]) -> Rejection | None:

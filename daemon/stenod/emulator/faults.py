@@ -128,7 +128,7 @@ def _errors_of(values: Mapping[str, Any]) -> list[str]:
     errors = []
     for name in _NUMBERS:
         value = values.get(name)
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or value < 0):
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0):
             errors.append(f"{name} must be a number of seconds from 0 on, not {value!r}")
     for name in _WHOLE:
         value = values.get(name)

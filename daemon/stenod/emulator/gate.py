@@ -31,6 +31,12 @@ class GatedStream:
         """Hold this connection alone for a while, or for ever."""
         self._deaf_until = trio.current_time() + seconds
 
+    async def outlast(self) -> None:
+        """If deaf for good, hold the stream without a word until the client has given up: a dead path says no goodbye."""
+        if self._deaf_until == math.inf:
+            while await self._stream.receive_some(RECEIVE_BYTES):
+                pass
+
     async def receive_some(self) -> bytes | bytearray:
         """Return the next bytes, empty at the end of the stream."""
         await self._wait_open()

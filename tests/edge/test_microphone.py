@@ -14,6 +14,7 @@ from collections.abc import Iterator
 import pytest
 import trio
 
+from stenod.core.microphones import Device
 from stenod.core.source import Block, SourceError, SourceLost
 from stenod.edge import microphone
 from stenod.edge.microphone import HEADER, Microphone, Outlet
@@ -125,6 +126,45 @@ def test_a_failure_is_told_after_what_was_begun(pipe: tuple[int, int]) -> None:
     assert (microphone.BLOCK, 0, numbered(1)) == block
     assert failure[0] == microphone.FAILURE
     assert json.loads(failure[2]) == {"message": "gone", "exit_code": 66}
+
+
+# --- The child's choice of a format, with a device that refuses what it cannot do, as a `hw:` device of ALSA does.
+
+
+class Refusal(Exception):
+    """PortAudio's error."""
+
+
+class Choosy:
+    """As much of sounddevice as opens a stream, for a device with one rate and one number of channels."""
+
+    PortAudioError = Refusal
+
+    def __init__(self, rate: int, channels: int) -> None:
+        self._takes = (rate, channels)
+
+    def RawInputStream(self, *, samplerate: int, channels: int, blocksize: int, **_: object) -> str:  # noqa: N802
+        if (samplerate, channels) != self._takes:
+            raise Refusal(f"no {samplerate} Hz with {channels}")
+        return f"stream with blocks of {blocksize}"
+
+
+@pytest.mark.parametrize(("rate", "channels"), [(16000, 1), (48000, 1), (16000, 2), (48000, 2), (16000, 8), (48000, 8)])
+def test_a_device_is_opened_as_near_to_the_wish_as_it_goes(rate: int, channels: int) -> None:
+    """The wanted rate and its own one, with one channel, two, or all of them: what comes out is told in the blocks."""
+    device = Device(index=3, name="x", host_api="ALSA", channels=8, rate=48000, default=True)
+
+    opened = microphone._stream(Choosy(rate, channels), device, 16000)
+
+    assert opened == (f"stream with blocks of {rate // 50}", rate, channels)
+
+
+def test_a_device_that_refuses_everything_says_why_it_refused_the_wish() -> None:
+    """The first refusal is about what was wanted."""
+    device = Device(index=3, name="x", host_api="ALSA", channels=1, rate=48000, default=True)
+
+    with pytest.raises(Refusal, match="no 16000 Hz with 1"):
+        microphone._stream(Choosy(1, 1), device, 16000)
 
 
 # --- The parent's end.

@@ -1,0 +1,45 @@
+"""What tests with real parts share: a part that is missing skips them, or, where all must run, fails them."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from typing import NoReturn
+
+import pytest
+from soundserver import PARTS, SoundServer
+
+
+def lack(told: str) -> NoReturn:
+    """Skip the test for what is not there; with STENOD_TEST_ALL=1, fail it."""
+    if os.environ.get("STENOD_TEST_ALL") == "1":
+        pytest.fail(f"{told}, and STENOD_TEST_ALL=1 wants every test to run")
+    pytest.skip(told)
+
+
+def require_program(program: str) -> None:
+    """Skip or fail the test if a program is not installed."""
+    if shutil.which(program) is None:
+        lack(f"{program} is not installed")
+
+
+@pytest.fixture
+def require() -> Callable[[str], None]:
+    """`require("pulseaudio")`: the test needs this program."""
+    return require_program
+
+
+@pytest.fixture
+def missing() -> Callable[[str], None]:
+    """`missing("what and why")`: the test found that it cannot run here."""
+    return lack
+
+
+@pytest.fixture
+def sound(monkeypatch: pytest.MonkeyPatch) -> Iterator[SoundServer]:
+    """A private sound server without devices, which this process and its children use."""
+    for program in PARTS:
+        require_program(program)
+    with SoundServer() as server:
+        for name, value in server.environment.items():
+            monkeypatch.setenv(name, value)
+        yield server

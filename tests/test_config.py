@@ -305,6 +305,7 @@ def test_variables_carry_lists_tables_and_truth() -> None:
         ("STENOD_STREAM", ".."),
         ("STENOD_STREAM", "x" * 65),
         ("STENOD_STREAM", "a\n"),
+        ("STENOD_STREAM", "\udc80"),
         ("STENOD_CAPTURE_INPUT", ""),
         ("STENOD_CAPTURE_INPUT", "mic:"),
         ("STENOD_CAPTURE_INPUT", "command: "),

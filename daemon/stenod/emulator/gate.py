@@ -32,7 +32,7 @@ class GatedStream:
         self._deaf_until = trio.current_time() + seconds
 
     async def outlast(self) -> None:
-        """If deaf for good, hold the stream without a word until the client has given up: a dead path says no goodbye."""
+        """If deaf for good, hold the stream until the client has given up: a dead path says no goodbye."""
         if self._deaf_until == math.inf:
             while await self._stream.receive_some(RECEIVE_BYTES):
                 pass

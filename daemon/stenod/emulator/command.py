@@ -1,0 +1,143 @@
+"""`stenod emulate`: the emulator on a port, until it is told to stop.
+
+Everything heavy is imported inside functions, so that `--help` is instant.
+"""
+
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+if TYPE_CHECKING:
+    from stenod.emulator.faults import Fault
+    from stenod.emulator.options import EmulatorOptions
+
+EXIT_UNAVAILABLE = 69
+EXIT_CONFIGURATION = 78
+
+
+@click.command("emulate", short_help="Run a provider on this machine: rehearsal stage, test server, offline engine.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port to listen on; 0 picks a free one.")
+@click.option(
+    "--engine",
+    default="pocketsphinx",
+    show_default=True,
+    metavar="ENGINE",
+    help="pocketsphinx recognises speech; oracle reads synthetic audio that names its own position; "
+    "script:FILE says the words of FILE at their times.",
+)
+@click.option(
+    "--faults",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="What shall go wrong, and when: TOML with [[fault]] tables.",
+)
+@click.option("--realism", is_flag=True, help="Padded times, late finals, replays cut and worded otherwise.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Decides everything that is left to chance.")
+@click.option("--key", "keys", multiple=True, help="A key to accept; may be repeated. Without it any key will do.")
+@click.option(
+    "--session-seconds-max",
+    type=click.FloatRange(min=0, min_open=True),
+    default=10_800.0,
+    show_default=True,
+    help="How long a session may last.",
+)
+@click.option("--sessions-max", type=click.IntRange(0), help="How many sessions may be open at once.")
+@click.option("--openings-per-minute", type=click.IntRange(0), help="How many sessions may be opened in a minute.")
+@click.option(
+    "--log", "log_path", type=click.Path(path_type=Path), metavar="FILE", help="Append what happens, as JSON."
+)
+def emulate(
+    host: str,
+    port: int,
+    engine: str,
+    faults: Path | None,
+    realism: bool,
+    seed: int,
+    keys: Sequence[str],
+    session_seconds_max: float,
+    sessions_max: int | None,
+    openings_per_minute: int | None,
+    log_path: Path | None,
+) -> None:
+    """Run a strict streaming server that speaks AssemblyAI's v3 interface on this machine.
+
+    It enforces the real limits with the real error texts, and breaks when and how it is told to.
+
+    \b
+    Rehearse an outage: the line goes dead for 20 s, a minute after the start.
+        $ cat outage.toml
+        [[fault]]
+        kind = "black-hole"
+        wall = 60.0
+        duration = 20.0
+        $ stenod emulate --port 8080 --faults outage.toml --log truth.jsonl
+
+    Stop it with Ctrl-C. Exit codes: 0 stopped, 69 the engine or the port cannot be had, 78 the configuration is wrong.
+    """
+    from stenod.emulator.options import EmulatorOptions
+
+    options = EmulatorOptions(
+        host=host,
+        port=port,
+        engine=engine,
+        faults=_faults(faults),
+        keys=frozenset(keys) or None,
+        realism=realism,
+        seed=seed,
+        session_seconds_max=session_seconds_max,
+        sessions_max=sessions_max,
+        openings_per_minute_max=openings_per_minute,
+        log_path=log_path,
+    )
+    _run(options)
+
+
+def _faults(path: Path | None) -> "tuple[Fault, ...]":
+    from stenod.emulator.faults import FaultsError, load_faults
+
+    try:
+        return () if path is None else load_faults(path)
+    except FaultsError as error:
+        _fail(EXIT_CONFIGURATION, *error.errors)
+
+
+def _run(options: "EmulatorOptions") -> None:
+    """Serve until a signal, or say why not."""
+    import trio
+
+    from stenod.emulator.engines import EngineChoiceError, EngineUnavailableError
+
+    try:
+        trio.run(_serve, options)
+    except EngineChoiceError as error:
+        _fail(EXIT_CONFIGURATION, str(error))
+    except EngineUnavailableError as error:
+        _fail(EXIT_UNAVAILABLE, str(error))
+    except OSError as error:
+        what = f"write {error.filename}" if error.filename else f"listen on {options.host}:{options.port}"
+        code = EXIT_CONFIGURATION if error.filename else EXIT_UNAVAILABLE
+        _fail(code, f"cannot {what}: {error.strerror or error}")
+
+
+async def _serve(options: "EmulatorOptions") -> None:
+    import trio
+
+    from stenod.emulator.server import Server, serve
+
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async with trio.open_nursery() as nursery:
+            server: Server = await nursery.start(serve, options)
+            click.echo(f"listening on {server.url}", err=True)
+            async for _ in signals:
+                nursery.cancel_scope.cancel()
+
+
+def _fail(code: int, *sentences: str) -> NoReturn:
+    for sentence in sentences:
+        click.echo(f"stenod emulate: {sentence}", err=True)
+    sys.exit(code)

@@ -168,6 +168,16 @@ def test_secrets_do_not_stand_in_parameters() -> None:
         AssemblyAI(options).request(key=KEY, rate=16_000)
 
 
+def test_a_server_of_ones_own_needs_no_key() -> None:
+    """An empty header would be a wrong key."""
+    assert AssemblyAI(AssemblyAIOptions()).request(key="", rate=16_000).headers == ()
+
+
+def test_the_engine_inside_has_its_own_name() -> None:
+    """It speaks this dialect; records and logs tell the two apart."""
+    assert AssemblyAI(AssemblyAIOptions(), name="local").name == "local"
+
+
 @pytest.mark.parametrize("seconds", [4, 3601])
 def test_inactivity_timeouts_out_of_range(seconds: int) -> None:
     """The server would end the session over it."""

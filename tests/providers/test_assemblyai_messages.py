@@ -136,21 +136,24 @@ def test_texts_can_be_written(value: str) -> None:
     assert text(value).encode("utf-8").decode() == text(value)
 
 
-times = st.none() | st.floats(0, 100)
+def timed(spelling: str, times: tuple[float, float] | None) -> TurnWord:
+    """Return a word as it is read: with both times in order, or without."""
+    return TurnWord(spelling) if times is None else TurnWord(spelling, *sorted(times))
+
+
+listed = st.builds(
+    timed, st.sampled_from(["a", "b", "ab"]), st.none() | st.tuples(st.floats(0, 100), st.floats(0, 100))
+)
 
 
 @given(
     st.text("ab .", max_size=12).map(str.strip),
-    st.lists(st.builds(TurnWord, st.sampled_from(["a", "b", "ab"]), times, times), max_size=5),
-    st.lists(st.builds(TurnWord, st.sampled_from(["a", "b"]), times, times), max_size=3),
+    st.lists(listed, max_size=5),
+    st.lists(listed, max_size=3),
     st.floats(0, 100),
 )
 def test_no_word_is_lost(transcript: str, heard: list[TurnWord], known: list[TurnWord], since: float) -> None:
     """As many words as were listed or spelled; each with times in order of themselves."""
-    heard = [
-        word if word.start is None or word.end is None else TurnWord(word.text, *sorted((word.start, word.end)))
-        for word in heard
-    ]
     found = content(transcript, tuple(heard), tuple(known), since)
     assert len(found.words) >= len(heard)
     assert heard or len(found.words) == len(transcript.split())

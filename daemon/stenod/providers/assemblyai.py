@@ -157,7 +157,10 @@ class AssemblyAI:
         )
 
     def request(self, *, key: str, rate: int) -> Request:
-        """Return URL and header. Raises ValueError for options with `errors()`, and for a rate under 8000 Hz."""
+        """Return URL and header; an empty key (a server of one's own) is not sent.
+
+        Raises ValueError for options with `errors()`, and for a rate under 8000 Hz.
+        """
         if rate < SAMPLE_RATE_MIN:
             raise ValueError(f"cannot send {rate} Hz to AssemblyAI: it takes {SAMPLE_RATE_MIN} Hz and more")
         if errors := self.options.errors():
@@ -175,7 +178,7 @@ class AssemblyAI:
         shown = {name: value if isinstance(value, int | float) else "hidden" for name, value in own.items()}
         return Request(
             url=f"{self.options.url}?{_query(sent | own)}",
-            headers=(("Authorization", key),),
+            headers=(("Authorization", key),) if key else (),
             public_url=f"{self.options.url}?{_query(sent | shown)}",
         )
 

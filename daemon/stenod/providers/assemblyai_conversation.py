@@ -57,6 +57,8 @@ class HeldTurn:
     """The unformatted end of a turn, waiting for its twin."""
 
     content: Content
+    start: float
+    """The earliest beginning that any of its messages named."""
     words: tuple[TurnWord, ...]
     language: str | None
     deadline: float
@@ -192,8 +194,11 @@ class AssemblyAIConversation:
         held, known = self._held.get(turn.order), self._open.pop(turn.order, None)
         before = held.words if held else known.words if known else ()
         found = messages.content(turn.text, turn.words, before, self._line.heard)
+        earlier = [held.start] if held else [known.start] if known else []
         deadline = held.deadline if held else self._now + HOLD_SECONDS
-        self._held[turn.order] = HeldTurn(found, turn.words or before, turn.language, deadline)
+        self._held[turn.order] = HeldTurn(
+            found, min([found.words[0].start, *earlier]), turn.words or before, turn.language, deadline
+        )
         if self._formats and not turn.formatted:
             return []
         return self._release([order for order in self._held if order <= turn.order])
@@ -206,7 +211,7 @@ class AssemblyAIConversation:
             if not settled:
                 return self._vanished(turn.order, known)
             found = messages.content("", settled, (), self._line.heard)
-            self._held[turn.order] = HeldTurn(found, settled, turn.language, self._now)
+            self._held[turn.order] = HeldTurn(found, found.words[0].start, settled, turn.language, self._now)
         return self._release([order for order in self._held if order <= turn.order])
 
     def _vanished(self, order: int, known: OpenTurn | None) -> list[Event]:
@@ -235,9 +240,7 @@ class AssemblyAIConversation:
 
     def _pending_starts(self) -> list[float]:
         """Return where the turns begin that are not final yet."""
-        return [turn.start for turn in self._open.values()] + [
-            held.content.words[0].start for held in self._held.values()
-        ]
+        return [turn.start for turn in self._open.values()] + [turn.start for turn in self._held.values()]
 
     def _quiet(self) -> list[Event]:
         """Count what was certainly processed, where nothing is pending."""

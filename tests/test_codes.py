@@ -116,6 +116,7 @@ def test_one_provider() -> None:
     """Its own table, or what stenod sees itself."""
     assert {row["provider"] for row in rows()} == {"assemblyai", LOCAL}
     assert names("--provider", "assemblyai") == [rule.name for rule in RULES]
+    assert names("--provider", "local") == [rule.name for rule in RULES]
     assert names("--provider", LOCAL) == [rule.name for rule in LOCAL_RULES]
 
 

@@ -17,6 +17,8 @@ import click
 
 from stenod.core.verdict import LOCAL_RULES, UNKNOWN, Effect, ExitCode, Failure, Phase, Rule, Severity, judge
 
+ENGINE_INSIDE = "local"
+"""It speaks AssemblyAI's protocol, so its table is the same."""
 LOCAL = "stenod"
 """Shown beside the providers: what stenod sees itself, whoever the provider is."""
 COLOURS = {Severity.NORMAL: "green", Severity.WARNING: "yellow", Severity.ERROR: "red"}
@@ -52,7 +54,7 @@ def tables() -> Mapping[str, Sequence[Rule]]:
 
 @click.command()
 @click.argument("words", nargs=-1, metavar="[CODE|TEXT]")
-@click.option("--provider", metavar="NAME", help="Only this table: assemblyai, or stenod (what it sees itself).")
+@click.option("--provider", metavar="NAME", help="Only this table: assemblyai, local, or stenod (what it sees itself).")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array, one object a row.")
 @click.pass_context
 def codes(context: click.Context, words: tuple[str, ...], provider: str | None, *, as_json: bool) -> None:
@@ -94,6 +96,7 @@ def _chosen(known: Mapping[str, Sequence[Rule]], provider: str | None) -> Mappin
     """Return the tables to look at; an unknown provider is a wrong command line."""
     if provider is None:
         return known
+    known = {**known, ENGINE_INSIDE: known["assemblyai"]}
     if provider not in known:
         nearest = difflib.get_close_matches(provider, known, n=1)
         meant = f"did you mean {nearest[0]}?" if nearest else f"known: {', '.join(known)}"

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,12 @@ def wav(tmp_path: Path) -> Path:
     path = tmp_path / "noise.wav"
     soundfile.write(path, noise(16000), 16000)
     return path
+
+
+@pytest.fixture
+def locked(wav: Path) -> Path:
+    wav.chmod(0)
+    return wav
 
 
 async def test_a_file_is_read_bit_for_bit_in_tenths_of_a_second(wav: Path) -> None:
@@ -158,13 +165,22 @@ async def test_a_file_without_samples_is_refused(tmp_path: Path) -> None:
     assert caught.value.exit_code == 65
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-async def test_a_file_of_somebody_else_is_refused(wav: Path) -> None:
-    """The remedy for a forbidden file is its permission, not its path."""
-    os.chmod(wav, 0)  # noqa: PTH101
+@pytest.fixture
+def nobody(locked: Path) -> Iterator[None]:
+    """Be somebody who may not read everything."""
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65534)
+    yield
+    os.seteuid(user)
 
-    with pytest.raises(SourceError, match="permission denied; let its user read it"):
-        await samples_of(wav)
+
+@pytest.mark.usefixtures("nobody")
+async def test_a_file_of_somebody_else_is_refused(locked: Path) -> None:
+    """The remedy for a forbidden file is its permission, not its path."""
+    with pytest.raises(SourceError, match="permission denied; let its user read it") as caught:
+        await samples_of(locked)
+    assert caught.value.exit_code == 66
 
 
 async def test_a_fifo_is_refused_at_once(tmp_path: Path) -> None:

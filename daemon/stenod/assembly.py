@@ -172,9 +172,12 @@ async def _provider(assembly: Assembly, nursery: trio.Nursery) -> tuple[Dialect,
         log.warning("configuration.odd", option=f"assemblyai.{warned.option}", reason=warned.text)
     try:
         key = secrets.read_key(name, assembly.environment, chosen.key_file)
-    except secrets.SecretMissing:
-        if chosen.needs_key:
+    except secrets.SecretError as error:
+        if isinstance(error, secrets.SecretMissing) and not chosen.needs_key:
+            return dialect, ""
+        if not holds_on_fatal(options, assembly.environment):
             raise
+        log.error("key.unusable", reason=str(error))
         return dialect, ""
     if key.warning:
         log.warning("key.exposed", reason=key.warning)
@@ -197,22 +200,14 @@ async def _engine_inside(options: Options, nursery: trio.Nursery) -> tuple[Diale
 
 def _parts(assembly: Assembly, journal: Journal, dialect: Dialect, key: str, log: Log) -> Parts:
     options, clock = assembly.options, RealClock()
-    rng = random.Random()
     source = source_of(options, options.capture.input_rate or options.capture.rate)
     printer = Printer(journal, Output())
     transcript = Transcript(journal, printer.show if options.output.partials else None)
     capture = None
     if source is not None:
         capture = Capture(source=source, journal=journal, converter=_converter, clock=clock, log=log)
-    provider = Provider(
-        dialect=dialect,
-        key=key,
-        backoff=Backoff(rng),
-        budget=OpeningBudget(float(options.supervisor.openings_per_minute_max)),
-        rate_ratio_max=options.pacer.rate_ratio_max,
-    )
     sessions = Sessions(
-        provider=provider,
+        provider=_provider_record(options, dialect, key),
         journal=journal,
         transcript=transcript,
         options=_session_options(options),
@@ -245,6 +240,16 @@ def _parts(assembly: Assembly, journal: Journal, dialect: Dialect, key: str, log
         drain_seconds=options.supervisor.drain_seconds,
         sync_seconds=options.journal.sync_seconds,
         services=(partial(_flush_log, assembly.telemetry),),
+    )
+
+
+def _provider_record(options: Options, dialect: Dialect, key: str) -> Provider:
+    return Provider(
+        dialect=dialect,
+        key=key,
+        backoff=Backoff(random.Random()),
+        budget=OpeningBudget(float(options.supervisor.openings_per_minute_max)),
+        rate_ratio_max=options.pacer.rate_ratio_max,
     )
 
 

@@ -1,9 +1,8 @@
 """How long to wait before the next opening: delays, the budget of openings, the breaker (law 6).
 
 *Delay*: refusals are paced, 1 s and then 1.8 s in the first minute of trouble (so an outage of seconds costs seconds,
-and ten seconds of refusals see eight attempts at most), after that exponentially up to 30 s with full jitter above a
-floor of 2 s. *Budget*: a token bucket of accepted openings, so that a provider that accepts and drops at once is not
-hammered; a hand-over has a reserved place. *Breaker*: sessions that open and die at once, without progress, three
+and ten seconds of refusals see eight attempts at most), after that up to 30 s with full jitter above a floor of 2 s.
+*Budget*: a token bucket of accepted openings, so that a provider that accepts and drops at once is not hammered; a hand-over has a reserved place. *Breaker*: sessions that open and die at once, without progress, three
 times in a row, wait 30 s, doubling to 5 minutes.
 
 All are refilled by healthy time, never by a transcript: a quiet room is healthy.
@@ -95,6 +94,7 @@ class OpeningBudget:
 
     per_minute: float
     burst: float = 10.0
+    _configured: float = 0.0
     _tokens: float | None = None
     _at: float = 0.0
 
@@ -113,7 +113,17 @@ class OpeningBudget:
 
     def halve(self) -> None:
         """The provider said that there were too many; never below one a minute."""
+        self._configured = max(self._configured, self.per_minute)
         self.per_minute = max(1.0, self.per_minute / 2.0)
+
+    def restore(self) -> None:
+        """A session was healthy for long: give one halving back."""
+        self.per_minute = max(self.per_minute, min(self._configured, self.per_minute * 2.0))
+
+    def refund(self) -> None:
+        """The opening that was taken was refused: it did not count."""
+        assert self._tokens is not None
+        self._tokens = min(self.burst, self._tokens + 1.0)
 
     def _refill(self, now: float) -> None:
         if self._tokens is None:

@@ -37,6 +37,8 @@ class LevelMeter:
     floor_db: float = FLOOR_START_DB
     level_db: float = FLOOR_DB_MIN
     quiet_seconds: float = 0.0
+    loud_seconds: float = 0.0
+    """In all, since the beginning."""
 
     def add(self, pcm: bytes) -> None:
         """Take contiguous audio into account; a remainder below 20 ms is not looked at."""
@@ -48,7 +50,11 @@ class LevelMeter:
                 self.floor_db = max(level, FLOOR_DB_MIN + QUIET_MARGIN_DB)
             else:
                 self.floor_db = min(level, self.floor_db + FLOOR_RISE_DB_PER_SECOND * BLOCK_SECONDS)
-            self.quiet_seconds = self.quiet_seconds + BLOCK_SECONDS if self.quiet else 0.0
+            if self.quiet:
+                self.quiet_seconds += BLOCK_SECONDS
+            else:
+                self.quiet_seconds = 0.0
+                self.loud_seconds += BLOCK_SECONDS
 
     @property
     def quiet(self) -> bool:

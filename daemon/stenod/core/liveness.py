@@ -10,6 +10,9 @@ Any message counts as an answer: a pong may queue behind a large message on a sl
 from dataclasses import dataclass
 from enum import StrEnum
 
+SPEECH_SECONDS_MIN = 0.3
+"""Louder than the room for this long in all, since the provider last spoke: shorter than a word is noise."""
+
 
 class Health(StrEnum):
     """Green: go on. Yellow: an answer is due. Red: replace the session."""
@@ -37,24 +40,25 @@ class Liveness:
     options: LivenessOptions
     opened_at: float
     _said_at: float = 0.0
-    _heard_at: float = 0.0
     _answered_at: float = 0.0
     _asked_at: float | None = None
     _speech_since: float | None = None
+    _speech_seconds: float = 0.0
 
     def __post_init__(self) -> None:
-        self._said_at = self._heard_at = self._answered_at = self.opened_at
+        self._said_at = self._answered_at = self.opened_at
 
-    def said(self, now: float, *, speech: bool) -> None:
-        """We sent audio or a message."""
+    def said(self, now: float, *, speech_seconds: float) -> None:
+        """We sent a message, and so much in it was louder than the room. A click is no speech."""
         self._said_at = now
-        if speech and self._speech_since is None:
+        self._speech_seconds += speech_seconds
+        if self._speech_since is None and self._speech_seconds >= SPEECH_SECONDS_MIN:
             self._speech_since = now
 
     def heard(self, now: float) -> None:
         """The provider sent a message."""
-        self._heard_at = now
         self._speech_since = None
+        self._speech_seconds = 0.0
         self.answered(now)
 
     def asked(self, now: float) -> None:

@@ -8,6 +8,9 @@ the old session is drained from the cut on. Short limits shrink the margin.
 
 from dataclasses import dataclass
 
+MARGIN_SECONDS_MIN = 1.0
+ANNOUNCED_SECONDS_MIN = 5.0
+"""An expiry sooner than this says more about our clock than about the session."""
 MARGIN_RATIO_MAX = 0.4
 """Of the limit: a limit of 10 s opens its successor after 6 s."""
 CUT_RATIO = 0.5
@@ -34,16 +37,14 @@ def plan(
     """Return the moments, or None where no limit is known.
 
     `announced_seconds` is the provider's expiry minus our wall clock at that moment: a wrong clock makes it
-    implausible (not positive, or beyond the provider's own limit), and then it does not count.
+    implausible: in the past or at once, and then it does not count; beyond the provider's own limit, that one decides.
     """
     limits = [limit for limit in (limit_seconds, configured_seconds) if limit is not None and limit > 0]
-    if announced_seconds is not None and announced_seconds > 0:
-        plausible = limit_seconds is None or announced_seconds <= limit_seconds + 60.0
-        if plausible:
-            limits.append(announced_seconds)
+    if announced_seconds is not None and announced_seconds >= ANNOUNCED_SECONDS_MIN:
+        limits.append(announced_seconds)
     if not limits:
         return None
     limit = min(limits)
-    margin = min(margin_seconds, MARGIN_RATIO_MAX * limit)
+    margin = min(max(margin_seconds, MARGIN_SECONDS_MIN), MARGIN_RATIO_MAX * limit)
     limit_at = dialled_at + limit
     return RotationPlan(limit_at - margin, limit_at - margin * CUT_RATIO, limit_at)

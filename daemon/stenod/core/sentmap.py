@@ -48,16 +48,17 @@ class SentMap:
         """Seconds of audio sent."""
         return self.sent / self.rate
 
-    def position(self, seconds: float) -> int:
+    def position(self, seconds: float, *, end: bool = False) -> int:
         """Map a session time to the stream.
 
         A time within injected audio is the end of the captured audio before it; times before the first sample or
-        after the last one are those samples' own (providers pad a turn's edges).
+        after the last one are those samples' own (providers pad a turn's edges). Where skipped audio lies at that very
+        time, a start belongs behind it, an `end` before it.
         """
         sample = min(max(round(seconds * self.rate), 0), self.sent)
         position = self.origin
         for run in self._runs:
-            if run.session > sample:
+            if run.session > sample or (end and run.session == sample and run.session > 0):
                 break
             if run.stream is not None:
                 position = run.stream + min(sample - run.session, run.count)

@@ -4,13 +4,19 @@ Times go through the sent map (law 10), then they are put in order: providers pa
 lie before the turn before it. Within one session no word is ever dropped for its times.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 FORCE_LATEST_RATIO = 1.5
 """A turn over its bound is ended at a quiet point; at this multiple of the bound it is ended anyway."""
 FORCE_QUIET_SECONDS = 0.1
+
+
+class Position(Protocol):
+    """Session seconds to a sample of the stream (`core.sentmap.SentMap.position`)."""
+
+    def __call__(self, seconds: float, *, end: bool = False) -> int: ...
 
 
 class Spoken(Protocol):
@@ -39,9 +45,7 @@ class PlacedWord:
     speaker: str | None = None
 
 
-def place(
-    words: Sequence[Spoken], position: Callable[[float], int], *, earliest: int, session: str
-) -> tuple[PlacedWord, ...]:
+def place(words: Sequence[Spoken], position: Position, *, earliest: int, session: str) -> tuple[PlacedWord, ...]:
     """Put words on the timeline: none before `earliest`, starts in order, no end before its start.
 
     Speaker labels are scoped to their session, because every session begins its own.
@@ -49,7 +53,7 @@ def place(
     placed = []
     for word in words:
         start = max(position(word.start), earliest)
-        end = max(position(word.end), start)
+        end = max(position(word.end, end=True), start)
         placed.append(PlacedWord(word.text, start, end, word.confidence, scoped(session, word.speaker)))
         earliest = start
     return tuple(placed)

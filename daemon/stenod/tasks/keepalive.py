@@ -61,7 +61,7 @@ class Keepalive:
         keepalive_at = self._link.liveness.keepalive_at()
         frame = self._conversation.keepalive() if keepalive_at is not None and now >= keepalive_at else None
         if frame is not None:
-            await self._link.send(frame, speech=False)
+            await self._link.send(frame)
 
     def _pause(self, now: float) -> float:
         moments = (self._link.liveness.keepalive_at(), self._conversation.deadline())

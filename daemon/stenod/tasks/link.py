@@ -17,10 +17,10 @@ class Link:
         self._send_seconds = send_seconds
         self.liveness = liveness
 
-    async def send(self, frame: Frame, *, speech: bool) -> None:
-        """Send one message or raise `ConnectionEnded`; `speech`: it carries audio that is louder than the room."""
+    async def send(self, frame: Frame, *, speech_seconds: float = 0.0) -> None:
+        """Send one message or raise `ConnectionEnded`; so much of its audio is louder than the room."""
         await self._connection.send(frame, self._send_seconds)
-        self.liveness.said(self._clock.now(), speech=speech)
+        self.liveness.said(self._clock.now(), speech_seconds=speech_seconds)
 
     async def receive(self) -> Frame:
         """Return the next message or raise `ConnectionEnded`."""

@@ -82,6 +82,7 @@ class Pacer:
         pcm = self._journal.read(self.sent, chunk.samples)
         assert len(pcm) == 2 * chunk.samples, (self.sent, chunk, len(pcm))
         assert self._chunk_rule.least <= size <= self._chunk_rule.most, (chunk, self._chunk_rule)
+        loud = self.meter.loud_seconds
         self.meter.add(pcm)
         self._sent_map.add(self.sent, chunk.samples)
         if chunk.padding:
@@ -89,7 +90,7 @@ class Pacer:
             pcm += bytes(2 * chunk.padding)
         self._rate_rule.sent(self._clock.now(), size / rate)
         self.sent += chunk.samples
-        await link.send(self._conversation.audio(pcm), speech=not self.meter.quiet)
+        await link.send(self._conversation.audio(pcm), speech_seconds=self.meter.loud_seconds - loud)
         await self._bound_turn(link)
 
     async def _bound_turn(self, link: Link) -> None:
@@ -101,4 +102,4 @@ class Pacer:
             frame = self._conversation.force_end()
             self._forced_turn = since
             if frame is not None:
-                await link.send(frame, speech=False)
+                await link.send(frame)

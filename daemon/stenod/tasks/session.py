@@ -98,7 +98,8 @@ class Session:
         self.settled_samples = 0
         """Progress, counted by the transcript."""
         self.provider_session: str | None = None
-        self.expires_at: float | None = None
+        self.announced_seconds: float | None = None
+        """From the dial to the end that the provider announced when it was ready, by our wall clock at that moment."""
         self.dialled_at = clock.now()
         self.ready = trio.Event()
         self.over = trio.Event()
@@ -234,7 +235,7 @@ class Session:
         await self._pacer.run(link)
         self._phase = Phase.DRAINING
         for frame in self._conversation.goodbye():
-            await link.send(frame, speech=False)
+            await link.send(frame)
         await trio.sleep(self.dialect.limits.drain_seconds_max)
         raise ConnectionEnded("drain-deadline: the last words did not come in time", local=True)
 
@@ -264,8 +265,11 @@ class Session:
         for event in events:
             match event:
                 case Ready():
-                    self.provider_session, self.expires_at = event.provider_session, event.expires_at
+                    self.provider_session = event.provider_session
                     self._ready_at = self._clock.now()
+                    if event.expires_at is not None:
+                        age = self._ready_at - self.dialled_at
+                        self.announced_seconds = event.expires_at - self._clock.wall() + age
                     self._phase = Phase.READY
                     self.ready.set()
                 case Finished():

@@ -12,7 +12,7 @@ from typing import Protocol
 import trio
 
 from stenod.core import records
-from stenod.core.backoff import Backoff, OpeningBudget
+from stenod.core.backoff import HEALTHY_SECONDS, Backoff, OpeningBudget
 from stenod.core.clock import Clock
 from stenod.core.log import Log
 from stenod.core.pacing import RateRule
@@ -25,6 +25,10 @@ from stenod.tasks.waiting import first_of
 
 LOST_AFTER_FAILURES = 2
 MASK = "****"
+SLOWER_RATE_RATIO = 1.02
+"""After a rate verdict. At exactly 1.0 a session that is late once is late for good, and a device clock that is a
+little fast makes it later every hour."""
+HEALTHY_BUDGET_SECONDS = 60.0
 
 
 class Fatal(Exception):
@@ -101,10 +105,11 @@ class Sessions:
         """
 
         async def attempt() -> Session:
-            wait = self._provider.budget.wait_seconds(self._clock.now(), reserved=reserved)
-            if wait > 0:
+            budget = self._provider.budget
+            while (wait := budget.wait_seconds(self._clock.now(), reserved=reserved)) > 0:
                 self._log.info("opening.delayed", delay_seconds=round(wait, 3), reason="budget")
                 await trio.sleep(wait)
+            budget.take(self._clock.now())
             return await self._attempt(nursery, late)
 
         try:
@@ -119,6 +124,7 @@ class Sessions:
         assert session.ended is not None
         failure = session.ended.failure
         rule = self._judged(failure)
+        self._refill(session)
         await self._record(session, "ended", rule)
         level = self._log.info if rule.severity is Severity.NORMAL else self._log.warning
         level(
@@ -185,6 +191,7 @@ class Sessions:
             session.abandon()
             raise
         if not session.ready.is_set():
+            self._provider.budget.refund()
             rule = await self.see_off(session)
             assert session.ended is not None
             raise OpeningFailed(rule, self._masked(session.ended.failure.text))
@@ -193,7 +200,6 @@ class Sessions:
 
     async def _opened(self, session: Session) -> None:
         provider = self._provider
-        provider.budget.take(self._clock.now())
         self._log.info(
             "session.opened",
             session=session.name,
@@ -223,7 +229,7 @@ class Sessions:
         provider.last_rule = rule.name
         match rule.effect:
             case Effect.SLOWER:
-                provider.rate_ratio_max = 1.0
+                provider.rate_ratio_max = SLOWER_RATE_RATIO
             case Effect.FEWER_OPENINGS:
                 provider.budget.halve()
             case Effect.ONCE | Effect.NEW_TOKEN if repeated:
@@ -231,6 +237,14 @@ class Sessions:
             case _:
                 pass
         return rule
+
+    def _refill(self, session: Session) -> None:
+        """Healthy time clears the record, however the session ended."""
+        assert session.ended is not None
+        if session.ended.ready_seconds >= HEALTHY_SECONDS:
+            self._provider.backoff.clear()
+        if session.ended.ready_seconds >= HEALTHY_BUDGET_SECONDS:
+            self._provider.budget.restore()
 
     async def _record(self, session: Session, event: str, rule: Rule | None) -> None:
         ended = session.ended

@@ -175,12 +175,10 @@ class Supervisor:
         return "over"
 
     def _plan(self, session: Session) -> RotationPlan | None:
-        announced = None if session.expires_at is None else session.expires_at - self._clock.wall()
-        age = self._clock.now() - session.dialled_at
         return plan(
             dialled_at=session.dialled_at,
             limit_seconds=session.dialect.limits.session_seconds_max,
-            announced_seconds=None if announced is None else announced + age,
+            announced_seconds=session.announced_seconds,
             configured_seconds=self._options.session_seconds_max,
             margin_seconds=self._options.margin_seconds,
         )

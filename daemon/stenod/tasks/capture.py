@@ -129,7 +129,7 @@ class Capture:
 
     async def _dropped(self, block: Block) -> None:
         """The child had to drop audio before this block: a gap of exactly that length."""
-        self._append()
+        self._flush()
         await self._journal.gap(round(block.dropped * self._journal.rate / block.rate), Cause.OVERFLOW)
         self._log.warning("audio.dropped", dropped_seconds=block.dropped / block.rate, reason="overflow")
 

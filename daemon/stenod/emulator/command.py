@@ -110,31 +110,31 @@ def _run(options: "EmulatorOptions") -> None:
     """Serve until a signal, or say why not."""
     import trio
 
-    from stenod.emulator.engines import EngineChoiceError, EngineUnavailableError
-
-    try:
-        trio.run(_serve, options)
-    except EngineChoiceError as error:
-        _fail(EXIT_CONFIGURATION, str(error))
-    except EngineUnavailableError as error:
-        _fail(EXIT_UNAVAILABLE, str(error))
-    except OSError as error:
-        what = f"write {error.filename}" if error.filename else f"listen on {options.host}:{options.port}"
-        code = EXIT_CONFIGURATION if error.filename else EXIT_UNAVAILABLE
-        _fail(code, f"cannot {what}: {error.strerror or error}")
+    error = trio.run(_serve, options)
+    if isinstance(error, OSError) and error.filename is None:
+        _fail(EXIT_UNAVAILABLE, f"cannot listen on {options.host}:{options.port}: {error.strerror or error}")
+    if isinstance(error, OSError):
+        _fail(EXIT_CONFIGURATION, f"cannot write {error.filename}: {error.strerror or error}")
+    if error is not None:
+        _fail(EXIT_UNAVAILABLE if isinstance(error, LookupError) else EXIT_CONFIGURATION, str(error))
 
 
-async def _serve(options: "EmulatorOptions") -> None:
+async def _serve(options: "EmulatorOptions") -> "OSError | LookupError | ValueError | None":
+    """Serve until a signal; return why that cannot be."""
     import trio
 
-    from stenod.emulator.server import Server, serve
+    from stenod.emulator.server import EngineChoiceError, EngineUnavailableError, Server, serve
 
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with trio.open_nursery() as nursery:
-            server: Server = await nursery.start(serve, options)
+            try:
+                server: Server = await nursery.start(serve, options)
+            except (OSError, EngineChoiceError, EngineUnavailableError) as error:
+                return error
             click.echo(f"listening on {server.url}", err=True)
             async for _ in signals:
                 nursery.cancel_scope.cancel()
+    return None
 
 
 def _fail(code: int, *sentences: str) -> NoReturn:

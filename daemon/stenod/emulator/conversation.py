@@ -116,6 +116,7 @@ class Conversation:
         await self._connection.accept()
         tongue = TONGUES[request.path]
         end = await self._judge(request, tongue, faults)
+        await self._stream.wait_open()
         await say(end, self._connection, tongue)
         await self._stream.outlast()
         return end.manner is Manner.RESET
@@ -185,12 +186,7 @@ class Conversation:
         return end
 
     def _enter_end(self, number: int, end: End, samples: int, rate: int, seconds: float) -> None:
-        self._log.close_heard(number)
-        heard = self._log.of(log.Heard, number)
-        counts = {
-            kind: sum(h.session_end - h.session_start for h in heard if h.kind == kind)
-            for kind in ("silence", "unknown")
-        }
+        heard = self._log.end_heard(number)
         self._log.add(
             log.Ended(
                 at=trio.current_time() - self._started_at,
@@ -201,8 +197,8 @@ class Conversation:
                 audio_samples=samples,
                 audio_seconds=samples / rate,
                 billed_seconds=math.ceil(seconds),
-                injected_samples=counts["silence"],
-                unknown_samples=counts["unknown"],
+                injected_samples=heard.get("silence", 0),
+                unknown_samples=heard.get("unknown", 0),
             )
         )
 

@@ -1,9 +1,10 @@
 """Where speech begins and ends, by loudness against the room's own noise.
 
-Theory. Audio is judged in frames of 20 ms. The noise floor is the quietest smoothed frame of the last three seconds, so a
-fan is learned in that time and speech, which has gaps, does not become the floor. A frame is loud when it is 10 dB over
-the floor and over a fixed minimum (about -55 dBFS: digital silence has no floor to speak of). Speech begins when three of
-five frames are loud, and ends after a pause, or when it has gone on for too long for the recogniser's last pass.
+Theory. Audio is judged in frames of 20 ms. The noise floor is the quietest smoothed frame of the last three seconds,
+so a fan is learned in that time and speech, which has gaps, does not become the floor. A frame is loud when it is 10
+dB over the floor and over a fixed minimum (about -55 dBFS: digital silence has no floor to speak of). Speech begins
+when three of five frames are loud, and ends after a pause, or when it has gone on for too long for the recogniser's
+last pass.
 
 The caller is handed whole utterances with some quiet before and after them, which recognisers need; a pause's quiet
 beyond that is handed on only when speech resumes.

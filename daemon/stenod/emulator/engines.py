@@ -15,11 +15,11 @@ from stenod.emulator.script import Script, load_script
 INSTALL_HINT = "pip install 'stenod[local]'"
 
 
-class EngineUnavailableError(Exception):
+class EngineUnavailableError(LookupError):
     """The engine cannot serve here; the message says what to do."""
 
 
-class EngineChoiceError(Exception):
+class EngineChoiceError(ValueError):
     """The option names no engine, or its script is wrong; the message says what to write."""
 
 

@@ -1,19 +1,20 @@
 """What the server saw, said and did: the truth that a client's transcript is held against.
 
-Records are frozen; `Log.records` holds the latest of them (a stated number) in the order in which things happened, and
-`--log` writes each as one JSON line with its `type`. `at` is seconds since the server started, on its own clock.
+Records are frozen; `Log.records` holds the latest of them (a stated number) in the order in which things happened,
+and `--log` writes each as one JSON line with its `type`. `at` is seconds since the server started, on its own clock.
 
-`Heard` tiles a session's audio: its sample ranges follow each other from 0 without a hole, each either `oracle` (with
-the range on the oracle's timeline and whether it was equal to the last bit), `silence` (exact zeros that somebody
-injected) or `unknown`. Contiguous stretches are one record, which enters the log when the stretch ends; `Log.heard`
-shows the one that is still growing too. (At a jump between two exact runs that agree by chance in the samples at the
-seam, both records contain those: the next begins up to 16 samples before the last one ended.) Only the oracle
-engine knows positions, so only its sessions have these records.
+`Heard` tiles a session's audio: its sample ranges follow each other from 0 without a hole, each either `oracle`
+(with the range on the oracle's timeline and whether it was equal to the last bit), `silence` (exact zeros that
+somebody injected) or `unknown`. Contiguous stretches are one record, which enters the log when the stretch ends;
+`Log.heard` shows the one that is still growing too. Audio that was received but not yet processed when a session
+ended was not heard: `Ended.audio_samples` may be more than the tiles. (At a jump between two exact runs that agree
+by chance in the samples at the seam, both records contain those: the next begins up to 16 samples before the last
+one ended.) Only the oracle engine knows positions, so only its sessions have these records.
 
 `Final` enters when its message has been handed to the socket, so a client may be held to it if the line was whole.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TextIO, TypeVar
@@ -139,6 +140,7 @@ class Log:
     def __init__(self, path: Path | None = None, records_max: int = 200_000) -> None:
         self.records: deque[Record] = deque(maxlen=records_max)
         self._growing: dict[int, Heard] = {}
+        self._samples: dict[int, Counter[str]] = {}
         self._encode = msgspec.json.Encoder().encode
         self._file: TextIO | None = path.open("a", buffering=1, encoding="utf-8") if path else None
 
@@ -155,17 +157,23 @@ class Log:
 
     def hear(self, stretch: Heard, tolerance_samples: int) -> None:
         """Enter a stretch of audio; it is merged with the one before when it continues it."""
+        counts = self._samples.setdefault(stretch.session, Counter())
+        counts[stretch.kind] += stretch.session_end - stretch.session_start
         last = self._growing.get(stretch.session)
         if last is not None and _continues(last, stretch, tolerance_samples):
             self._growing[stretch.session] = msgspec.structs.replace(
                 last, session_end=stretch.session_end, end=stretch.end
             )
             return
-        self.close_heard(stretch.session)
+        self._close_heard(stretch.session)
         self._growing[stretch.session] = stretch
 
-    def close_heard(self, session: int) -> None:
-        """Enter the stretch that was still growing."""
+    def end_heard(self, session: int) -> Mapping[str, int]:
+        """Enter the stretch that was still growing; return the session's samples of each kind."""
+        self._close_heard(session)
+        return self._samples.pop(session, {})
+
+    def _close_heard(self, session: int) -> None:
         last = self._growing.pop(session, None)
         if last is not None:
             self.add(last)
@@ -178,7 +186,7 @@ class Log:
     def close(self) -> None:
         """Enter what is still growing and close the file."""
         for session in tuple(self._growing):
-            self.close_heard(session)
+            self._close_heard(session)
         if self._file is not None:
             self._file.close()
             self._file = None

@@ -1,7 +1,8 @@
 """The engine that recognises speech: pocketsphinx in a child process, one a session.
 
 A session's `Begin` does not wait for the child: it loads its model (about half a second) while the first words are
-spoken, and audio waits in the session's queue. The child ends with the session, and by itself when this process is gone.
+spoken, and audio waits in the session's queue. The child ends with the session, and by itself when this process is
+gone.
 
 Errors: a child that dies, or does not answer within `ANSWER_SECONDS_MAX`, is an `EngineError` for its session alone.
 """

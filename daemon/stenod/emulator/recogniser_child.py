@@ -1,11 +1,11 @@
 """pocketsphinx, in a process of its own because it holds the interpreter's lock while it decodes.
 
-Requests come on stdin, each a letter, a length and a payload: `C` configuration (JSON), `A` audio (s16le), `E` end the turn,
-`P` set the pause (JSON number). Each is answered with one line of JSON: the hypotheses that it led to. The process ends
-when its stdin does, so it cannot outlive its parent, and it leaves Ctrl-C to its parent.
+Requests come on stdin, each a letter, a length and a payload: `C` configuration (JSON), `A` audio (s16le), `E` end
+the turn, `P` set the pause (JSON number). Each is answered with one line of JSON: the hypotheses that it led to. The
+process ends when its stdin does, so it cannot outlive its parent, and it leaves Ctrl-C to its parent.
 
-Settings, measured on eight sentences in four flite voices (83 words each): full search with live normalisation
-has 4 to 5 % word errors; a single pass has three times as many. A trace of noise is added, for digital silence upsets the
+Settings, measured on eight sentences in four flite voices (83 words each): full search with live normalisation has 4
+to 5 % word errors; a single pass has three times as many. A trace of noise is added, for digital silence upsets the
 normalisation (5.3 % without it, 4.2 % with it). Decoder and utterance costs: a tenth of real time.
 """
 

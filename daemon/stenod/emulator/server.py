@@ -38,7 +38,11 @@ class Emulator:
         self._wall = wall
         self._schedule = Schedule(options.faults, self.started_at, self._note_strike)
         self._admission = Admission(options)
-        self._engines = Engines(options.engine, self.log, Realism(options.seed) if options.realism else None)
+        try:
+            self._engines = Engines(options.engine, self.log, Realism(options.seed) if options.realism else None)
+        except (EngineChoiceError, EngineUnavailableError):
+            self.log.close()
+            raise
         self._connections = 0
 
     async def serve_stream(self, stream: trio.abc.Stream) -> None:

@@ -153,6 +153,9 @@ def _journal(assembly: Assembly) -> Journal:
 async def _provider(assembly: Assembly, nursery: trio.Nursery) -> tuple[Dialect, str]:
     """Return the dialect and its key; the engine inside is started in `nursery`."""
     options = assembly.options
+    if len(options.providers) > 1:
+        message = f"providers = {list(options.providers)}: one at a time is supported; leave the one to be used"
+        raise NotPossible(message, ExitCode.CONFIGURATION)
     name = options.providers[0] if options.providers else LOCAL
     if name == LOCAL:
         return await _engine_inside(options, nursery)
@@ -168,6 +171,8 @@ async def _provider(assembly: Assembly, nursery: trio.Nursery) -> tuple[Dialect,
         )
     )
     log = assembly.telemetry.get_logger()
+    for wrong in dialect.options.errors():
+        raise NotPossible(f"assemblyai.{wrong.option}: {wrong.text}", ExitCode.CONFIGURATION)
     for warned in dialect.warnings():
         log.warning("configuration.odd", option=f"assemblyai.{warned.option}", reason=warned.text)
     try:

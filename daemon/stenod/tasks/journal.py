@@ -140,6 +140,12 @@ class Journal:
             record = self._gap_record(start, start + count, cause, estimated)
             await self.commit([record], [(start, start + count, State.GAP, cause)])
 
+    async def give_up(self, start: int, end: int) -> None:
+        """What is pending of [start, end) will not be transcribed: gaps, with the cause `rejected`."""
+        spans = self._timeline.pending(start, end)
+        new = [self._gap_record(span.start, span.end, Cause.REJECTED, False) for span in spans]
+        await self.commit(new, [(span.start, span.end, State.GAP, Cause.REJECTED) for span in spans])
+
     def read(self, position: int, count: int) -> bytes:
         """Return stored audio, as much of `count` as is contiguous."""
         return self._segments.read(position, count)

@@ -34,6 +34,8 @@ CLOSE_SECONDS = 1.0
 GOODBYE_SECONDS = 1.0
 NORMAL = 1000
 NOTICE_KINDS_MAX = 20
+OVERTAKEN = "overtaken"
+"""A notice: a turn was left without an end. Only another session can hear it again, so this one is ended soon."""
 
 
 class Connect(Protocol):
@@ -280,6 +282,8 @@ class Session:
                     self._refused = event
                 case Notice():
                     self._note(event)
+                    if event.kind == OVERTAKEN and self._pacer is not None and self._phase is Phase.READY:
+                        self.cut(self.sent)
                 case _:
                     pass
         if handed:

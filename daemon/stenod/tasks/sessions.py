@@ -11,7 +11,7 @@ from typing import Protocol
 
 import trio
 
-from stenod.core import records
+from stenod.core import records, transport
 from stenod.core.backoff import HEALTHY_SECONDS, Backoff, OpeningBudget
 from stenod.core.clock import Clock
 from stenod.core.log import Log
@@ -29,6 +29,7 @@ SLOWER_RATE_RATIO = 1.02
 """After a rate verdict. At exactly 1.0 a session that is late once is late for good, and a device clock that is a
 little fast makes it later every hour."""
 HEALTHY_BUDGET_SECONDS = 60.0
+OFFERS_MAX = 2
 
 
 class Fatal(Exception):
@@ -97,6 +98,8 @@ class Sessions:
         self._connect = connect
         self._until_open = until_open
         self._log = log
+        self._fruitless: tuple[int, int] = (-1, 0)
+        """Where audio begins that was offered without any answer, and how often."""
 
     async def open(self, nursery: trio.Nursery, *, late: bool = False, reserved: bool = False) -> Session:
         """Return a session that is ready, however long it takes; raises `Fatal`.
@@ -125,6 +128,7 @@ class Sessions:
         failure = session.ended.failure
         rule = self._judged(failure)
         self._refill(session)
+        await self._bound_offers(session, rule)
         await self._record(session, "ended", rule)
         level = self._log.info if rule.severity is Severity.NORMAL else self._log.warning
         level(
@@ -237,6 +241,19 @@ class Sessions:
             case _:
                 pass
         return rule
+
+    async def _bound_offers(self, session: Session, rule: Rule) -> None:
+        """The same audio, offered twice and never answered, is given up: music must not pile up for ever."""
+        assert session.ended is not None
+        unanswered = session.ended.failure.asked or rule.name == transport.STALLED
+        if session.settled_samples or session.sent == session.start or not unanswered:
+            return
+        start, offers = self._fruitless
+        offers = offers + 1 if start == session.start else 1
+        self._fruitless = (session.start, offers)
+        if offers >= OFFERS_MAX:
+            await self._journal.give_up(session.start, session.sent)
+            await self.tell("unheard", "the provider was sent this audio twice and never answered")
 
     def _refill(self, session: Session) -> None:
         """Healthy time clears the record, however the session ended."""

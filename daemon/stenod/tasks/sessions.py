@@ -126,7 +126,7 @@ class Sessions:
         await self._transcript.close(session)
         assert session.ended is not None
         failure = session.ended.failure
-        rule = self._judged(failure)
+        rule = self._judged(failure, session.ended.ready_seconds)
         self._refill(session)
         await self._bound_offers(session, rule)
         await self._record(session, "ended", rule)
@@ -225,16 +225,16 @@ class Sessions:
         self._log.info("retry.scheduled", delay_seconds=round(delay, 3), rule=error.rule.name)
         return delay
 
-    def _judged(self, failure: Failure) -> Rule:
-        """Look the failure up, and apply what it changes beyond the wait."""
+    def _judged(self, failure: Failure, ready_seconds: float) -> Rule:
+        """Look the failure up, and apply what it changes beyond the wait. Healthy time separates repetitions."""
         provider = self._provider
         rule = judge(failure, provider.dialect.rules)
-        repeated = rule.name == provider.last_rule
+        repeated = rule.name == provider.last_rule and ready_seconds < HEALTHY_SECONDS
         provider.last_rule = rule.name
         match rule.effect:
             case Effect.SLOWER:
                 provider.rate_ratio_max = SLOWER_RATE_RATIO
-            case Effect.FEWER_OPENINGS:
+            case Effect.FEWER_OPENINGS if not repeated:
                 provider.budget.halve()
             case Effect.ONCE | Effect.NEW_TOKEN if repeated:
                 return final(rule)

@@ -103,6 +103,6 @@ class Endpointing:
 
     def _is_loud(self, frame: np.ndarray[Any, np.dtype[np.int16]]) -> bool:
         level = float(np.sqrt(np.mean(frame.astype(np.float32) ** 2)))
-        self._smooth = 0.7 * self._smooth + 0.3 * level
+        self._smooth = 0.7 * self._smooth + 0.3 * level if self._levels else level
         self._levels.append(self._smooth)
         return level > max(LOUD_RATIO * min(self._levels), LOUD_RMS_MIN)

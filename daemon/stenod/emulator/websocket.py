@@ -17,6 +17,7 @@ from urllib.parse import parse_qsl, urlsplit
 import trio
 from wsproto import ConnectionType, WSConnection
 from wsproto import events as ws
+from wsproto.connection import ConnectionState
 from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
 from stenod.emulator.dialect import Request
@@ -48,7 +49,6 @@ class Connection:
         self._parts: list[str | bytes] = []
         self._parts_bytes = 0
         self._sending = trio.Lock()
-        self._closing = False
 
     # The handshake
 
@@ -107,8 +107,10 @@ class Connection:
                 if isinstance(event, ws.Ping):
                     await self._send(event.response())
                 elif isinstance(event, ws.CloseConnection):
-                    self._inbox.append(Left(int(event.code), event.reason or ""))
-                    if not self._closing:
+                    # wsproto makes one of its own when it cannot read on; then the peer has not closed.
+                    closed = self._protocol.state in (ConnectionState.REMOTE_CLOSING, ConnectionState.CLOSED)
+                    self._inbox.append(Left(int(event.code), event.reason or "", "client" if closed else "server"))
+                    if self._protocol.state is ConnectionState.REMOTE_CLOSING:
                         await self._send(event.response())
                 elif isinstance(event, ws.TextMessage | ws.BytesMessage):
                     self._assemble(event)
@@ -145,7 +147,6 @@ class Connection:
         """Send a close frame and give the client a few seconds to answer it; whatever else it says is dropped."""
         with trio.move_on_after(CLOSE_SECONDS_MAX):
             try:
-                self._closing = True
                 text = reason.encode()[:REASON_BYTES_MAX].decode(errors="ignore")
                 await self._send(ws.CloseConnection(code, text))
                 while not isinstance(await self.receive(), Left):

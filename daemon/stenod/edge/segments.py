@@ -9,12 +9,15 @@ been taken back.
 """
 
 import os
+import re
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 from stenod.core.timeline import Span
 
 SUFFIX = ".s16le"
+NAME = re.compile(r"([0-9]{16})\.s16le")
 SAMPLE_BYTES = 2
 
 
@@ -30,6 +33,8 @@ class Segments:
         self._descriptor: int | None = None
         self._unsynced: set[int] = set()
         self._retired: list[int] = []
+        self._handover = threading.Lock()
+        """Held while `append` and `sync` pass descriptors on, never while a disk is waited for."""
         self._named = True
         self._restore()
 
@@ -46,13 +51,18 @@ class Segments:
         """Store s16le samples from `position` on, which is at or after the tail."""
         assert len(pcm) % SAMPLE_BYTES == 0, len(pcm)
         assert position >= self.tail, (position, self.tail)
-        while pcm:
-            start = self._file_for(position)
-            room = (self._samples_max - self._files[start]) * SAMPLE_BYTES
-            piece = pcm[:room]
-            self._write(start, piece)
-            position += len(piece) // SAMPLE_BYTES
-            pcm = pcm[room:]
+        began = position
+        try:
+            while pcm:
+                start = self._file_for(position)
+                room = (self._samples_max - self._files[start]) * SAMPLE_BYTES
+                piece = pcm[:room]
+                self._write(start, piece)
+                position += len(piece) // SAMPLE_BYTES
+                pcm = pcm[room:]
+        except OSError:
+            self._take_back(began)
+            raise
 
     def read(self, position: int, count: int) -> bytes:
         """Return up to `count` contiguous samples from `position`; fewer before a hole, none in one."""
@@ -70,8 +80,9 @@ class Segments:
 
     def sync(self) -> None:
         """Make everything appended before this call durable. May block for long: call it in a thread."""
-        unsynced, self._unsynced = self._unsynced, set()
-        retired, self._retired = self._retired, []
+        with self._handover:
+            unsynced, self._unsynced = self._unsynced, set()
+            retired, self._retired = self._retired, []
         for descriptor in unsynced:
             os.fdatasync(descriptor)
         for descriptor in retired:
@@ -100,11 +111,14 @@ class Segments:
         self._retire()
 
     def _restore(self) -> None:
-        for path in sorted(self._directory.glob(f"*{SUFFIX}")):
+        for path in self._directory.iterdir():
+            named = NAME.fullmatch(path.name)
+            if named is None or not path.is_file():
+                continue
             size = path.stat().st_size
             if size % SAMPLE_BYTES:
                 os.truncate(path, size - 1)
-            self._files[int(path.name.removesuffix(SUFFIX))] = size // SAMPLE_BYTES
+            self._files[int(named[1])] = size // SAMPLE_BYTES
 
     def _file_for(self, position: int) -> int:
         """Return the first sample of the file that takes the sample at `position`, opened for writing."""
@@ -121,16 +135,23 @@ class Segments:
 
     def _write(self, start: int, piece: bytes) -> None:
         assert self._descriptor is not None
-        before = self._files[start] * SAMPLE_BYTES
         written = 0
-        try:
-            while written < len(piece):
-                written += os.write(self._descriptor, piece[written:])
-        except OSError:
-            os.ftruncate(self._descriptor, before)
-            raise
+        while written < len(piece):
+            written += os.write(self._descriptor, piece[written:])
         self._files[start] += len(piece) // SAMPLE_BYTES
-        self._unsynced.add(self._descriptor)
+        with self._handover:
+            self._unsynced.add(self._descriptor)
+
+    def _take_back(self, position: int) -> None:
+        """Remove what an append that failed half way stored from `position` on."""
+        self._retire()
+        for start in list(self._files):
+            if start >= position:
+                self._path(start).unlink(missing_ok=True)
+                del self._files[start]
+            elif start + self._files[start] >= position:
+                self._files[start] = position - start
+                os.truncate(self._path(start), self._files[start] * SAMPLE_BYTES)
 
     def _pread(self, start: int, offset: int, count: int) -> bytes:
         descriptor = os.open(self._path(start), os.O_RDONLY | os.O_CLOEXEC)
@@ -144,8 +165,9 @@ class Segments:
     def _retire(self) -> None:
         """Stop writing the current file; `sync` closes it, because it may be syncing it now."""
         if self._descriptor is not None:
-            self._unsynced.add(self._descriptor)
-            self._retired.append(self._descriptor)
+            with self._handover:
+                self._unsynced.add(self._descriptor)
+                self._retired.append(self._descriptor)
         self._descriptor = self._writing = None
 
     def _sync_directory(self) -> None:

@@ -1,0 +1,538 @@
+"""The whole daemon in one process on virtual time, with a server that knows every word it was sent.
+
+A `World` is the real task tree with the real dialect, the real WebSocket code and SQLite on one side, and the
+emulator with its oracle engine on the other; between them memory streams. Segments are in memory, SQLite is inline,
+the clock is trio's mock clock: nothing waits for the machine, so hours take seconds and a seed repeats a run exactly.
+
+Determinism: every random number is seeded, trio's own order of tasks included (`seeded_scheduling`).
+"""
+
+import random
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import trio
+import trio.testing
+
+from stenod.app import Daemon, Outcome, Parts
+from stenod.core import records
+from stenod.core.backoff import Backoff, OpeningBudget
+from stenod.core.source import Block, SourceLost
+from stenod.core.transport import Connection, Frame
+from stenod.edge import retry, websocket
+from stenod.edge.ledger import Ledger
+from stenod.edge.resampling import Converter
+from stenod.emulator.faults import Fault
+from stenod.emulator.oracle import synthesize, words_between
+from stenod.emulator.server import Emulator, EmulatorOptions
+from stenod.providers.assemblyai import AssemblyAI, AssemblyAIOptions
+from stenod.tasks.capture import Capture
+from stenod.tasks.journal import Journal
+from stenod.tasks.printer import Printer
+from stenod.tasks.session import SessionOptions
+from stenod.tasks.sessions import Provider, Sessions
+from stenod.tasks.supervisor import Supervisor, SupervisorOptions
+from stenod.tasks.transcript import Transcript
+
+from .segments import MemorySegments
+
+RATE = 16_000
+STREAM = "simulated"
+KEY = "0123456789abcdef0123456789abcdef"
+WALL_AT_START = 1_795_200_000.0
+SEGMENT_SECONDS = 10
+PATIENCE_SECONDS = 1_800.0
+"""Virtual time after the end of the audio until a world counts as stuck."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DialFault:
+    """The network itself, from `start` to `end` of virtual time: what every dial meets."""
+
+    kind: str
+    """`refuse` (nothing listens), `name` (no such host), `route` (no route), `hang` (no answer), `reset` (hung up)."""
+    start: float
+    end: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conditions:
+    """Everything that makes one run."""
+
+    seconds: float = 120.0
+    """Of audio; prolonged to the next pause, so that no word is cut by the end."""
+    plan: str = "dialogue"
+    live: bool = True
+    block_seconds: float = 0.1
+    device_outages: tuple[tuple[float, float], ...] = ()
+    faults: tuple[Fault, ...] = ()
+    dial_faults: tuple[DialFault, ...] = ()
+    limit_seconds: float = 10_800.0
+    """The server's own session limit."""
+    configured_seconds: float | None = None
+    """Our configured one."""
+    margin_seconds: float = 300.0
+    sessions_max: int | None = None
+    openings_per_minute_max: int | None = None
+    realism: bool = False
+    speech_model: str = "universal-streaming-english"
+    hold: bool = True
+    partials: bool = False
+    lockstep: bool = False
+    """A transport without any buffer, instead of one without any bound."""
+    latency_seconds: float = 0.0
+    chunk_seconds: float = 0.1
+    ping_seconds: float = 1.0
+    sync_seconds: float = 1.0
+    session: SessionOptions | None = None
+    stop_at: float | None = None
+    """When a person stops it."""
+    write_seconds: float = 0.0
+    """How long the reader takes for a line."""
+    seed: int = 0
+
+
+class Stuck(AssertionError):
+    """The daemon did not come to its end."""
+
+
+@contextmanager
+def seeded_scheduling(seed: int) -> Iterator[None]:
+    """Let trio choose its order of tasks by the seed; two private names, so a trio without them is told at once."""
+    run = trio._core._run
+    assert hasattr(run, "_ALLOW_DETERMINISTIC_SCHEDULING"), "trio has changed: find the new way to seed its scheduler"
+    state, allowed = run._r.getstate(), run._ALLOW_DETERMINISTIC_SCHEDULING
+    run._r.seed(seed)
+    run._ALLOW_DETERMINISTIC_SCHEDULING = True
+    try:
+        yield
+    finally:
+        run._r.setstate(state)
+        run._ALLOW_DETERMINISTIC_SCHEDULING = allowed
+
+
+def simulate(**conditions: Any) -> "World":
+    """Run one world to its end and return it."""
+    chosen = Conditions(**conditions)
+
+    async def main() -> World:
+        world = World(chosen)
+        await world.run()
+        return world
+
+    with seeded_scheduling(chosen.seed):
+        return trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+
+
+class VirtualClock:
+    """Both clocks, virtual."""
+
+    def now(self) -> float:
+        """Seconds since the world began."""
+        return trio.current_time()
+
+    def wall(self) -> float:
+        """Unix seconds."""
+        return WALL_AT_START + trio.current_time()
+
+
+class CollectedLog:
+    """Keeps every line with its time."""
+
+    def __init__(self) -> None:
+        self.lines: list[tuple[float, str, str, dict[str, object]]] = []
+
+    def _add(self, level: str, event: str, fields: dict[str, object]) -> None:
+        self.lines.append((trio.current_time(), level, event, fields))
+
+    def debug(self, event: str, /, **fields: object) -> None:
+        """See `core.log`."""
+        self._add("debug", event, fields)
+
+    def info(self, event: str, /, **fields: object) -> None:
+        """See `core.log`."""
+        self._add("info", event, fields)
+
+    def warning(self, event: str, /, **fields: object) -> None:
+        """See `core.log`."""
+        self._add("warning", event, fields)
+
+    def error(self, event: str, /, **fields: object) -> None:
+        """See `core.log`."""
+        self._add("error", event, fields)
+
+    def of(self, *events: str) -> list[tuple[float, dict[str, object]]]:
+        """Return time and fields of the lines with one of these names."""
+        return [(at, fields) for at, _, event, fields in self.lines if event in events]
+
+
+class CollectedOutput:
+    """Takes lines, as slowly as wanted."""
+
+    def __init__(self, write_seconds: float) -> None:
+        self.lines: list[dict[str, Any]] = []
+        self.times: list[float] = []
+        self._write_seconds = write_seconds
+
+    async def write(self, line: bytes) -> None:
+        """Take one line."""
+        if self._write_seconds:
+            await trio.sleep(self._write_seconds)
+        else:
+            await trio.lowlevel.checkpoint()
+        self.times.append(trio.current_time())
+        self.lines.append(records.parsed(line))
+
+    def of(self, kind: str) -> list[dict[str, Any]]:
+        """Return the lines of one type."""
+        return [line for line in self.lines if line["type"] == kind]
+
+
+class SilentNotifier:
+    """A service manager that nobody asked for; counts how often it was told that all is well."""
+
+    watchdog_seconds = None
+
+    def __init__(self) -> None:
+        self.alive_at: list[float] = []
+        self.ready_at: float | None = None
+
+    def ready(self) -> None:
+        """Note when."""
+        self.ready_at = trio.current_time()
+
+    def stopping(self) -> None:
+        """Do nothing."""
+
+    def status(self, text: str) -> None:
+        """Do nothing."""
+
+    def alive(self) -> None:
+        """Note when."""
+        self.alive_at.append(trio.current_time())
+
+
+class OracleSource:
+    """The oracle's audio from 0 to `end`, at the pace of the clock (live) or as it is read (a file)."""
+
+    description = "oracle"
+    ends = True
+
+    def __init__(self, conditions: Conditions, end: int) -> None:
+        self.live = conditions.live
+        self._conditions = conditions
+        self._end = end
+        self._block = round(conditions.block_seconds * RATE)
+        self._position = 0
+
+    @asynccontextmanager
+    async def open(self, position_seconds: float) -> AsyncIterator["OracleSource"]:
+        """Be read from now on; a live one has gone on in the meantime."""
+        if self.live:
+            if self._outage(trio.current_time()):
+                raise SourceLost("there is no device")
+            self._position = max(self._position, round(trio.current_time() * RATE))
+        else:
+            self._position = round(position_seconds * RATE)
+        yield self
+
+    async def read(self) -> Block | None:
+        """Return the next block when its last sample has been spoken."""
+        count = min(self._block, self._end - self._position)
+        if count <= 0:
+            return None
+        ready_at = (self._position + count) / RATE
+        if self.live:
+            await trio.sleep_until(ready_at)
+            if self._outage(ready_at):
+                raise SourceLost("the device has gone")
+        pcm = synthesize(self._position, count, rate=RATE, plan=self._conditions.plan).tobytes()
+        self._position += count
+        return Block(pcm=pcm, rate=RATE, channels=1, monotonic=ready_at if self.live else None)
+
+    def _outage(self, now: float) -> bool:
+        return any(start < now <= end for start, end in self._conditions.device_outages)
+
+
+class DelayedStream:
+    """Hands on what it is given after a fixed time; one direction of a line with latency."""
+
+    def __init__(self, stream: trio.abc.Stream, seconds: float, nursery: trio.Nursery) -> None:
+        self._stream = stream
+        self._seconds = seconds
+        self._send, self._waiting = trio.open_memory_channel[tuple[float, bytes]](100_000)
+        self._broken = False
+        nursery.start_soon(self._pump)
+
+    async def send_all(self, data: bytes) -> None:
+        """Take bytes for the line."""
+        await trio.lowlevel.checkpoint()
+        if self._broken:
+            raise trio.BrokenResourceError
+        self._send.send_nowait((trio.current_time() + self._seconds, bytes(data)))
+
+    async def wait_send_all_might_not_block(self) -> None:
+        """Never blocks."""
+        await trio.lowlevel.checkpoint()
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes:
+        """Return what the other end's line has delivered."""
+        return await self._stream.receive_some(max_bytes)
+
+    async def aclose(self) -> None:
+        """End this direction once all has been delivered, and the other one at once."""
+        self._send.close()
+        await trio.lowlevel.checkpoint()
+
+    async def _pump(self) -> None:
+        async for at, data in self._waiting:
+            await trio.sleep_until(at)
+            try:
+                await self._stream.send_all(data)
+            except (trio.BrokenResourceError, trio.ClosedResourceError):
+                self._broken = True
+        await trio.sleep(self._seconds)
+        await trio.aclose_forcefully(self._stream)
+
+
+class WatchedConnection:
+    """A connection whose audio is counted as it goes out."""
+
+    def __init__(self, connection: Connection, sent: list[tuple[float, float]]) -> None:
+        self._connection = connection
+        self._sent = sent
+        self.receive = connection.receive
+        self.ping = connection.ping
+        self.close = connection.close
+
+    async def send(self, frame: Frame, seconds: float) -> None:
+        """Send, and note when how much audio went."""
+        if isinstance(frame, bytes):
+            self._sent.append((trio.current_time(), len(frame) / 2 / RATE))
+        await self._connection.send(frame, seconds)
+
+
+@contextmanager
+def no_signals(*_numbers: int) -> Iterator[AsyncIterator[int]]:
+    """Stand in for `trio.open_signal_receiver`: nobody sends any."""
+
+    async def never() -> AsyncIterator[int]:
+        await trio.sleep_forever()
+        yield 0
+
+    yield never()
+
+
+async def inline(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a blocking function where it stands: virtual time does not see threads."""
+    await trio.lowlevel.checkpoint()
+    return function(*arguments)
+
+
+@dataclass(slots=True)
+class Seen:
+    """What was watched while it ran."""
+
+    dials: list[float] = field(default_factory=list)
+    audio: list[list[tuple[float, float]]] = field(default_factory=list)
+    """For each connection: when how many seconds of audio went out."""
+    pending_seconds_max: float = 0.0
+    lag_seconds_max: float = 0.0
+
+
+class World:
+    """One run: build it inside trio, `run` it, then ask what became of every sample."""
+
+    def __init__(self, conditions: Conditions) -> None:
+        self.conditions = conditions
+        self.end = pause_after(round(conditions.seconds * RATE), conditions.plan)
+        self.clock = VirtualClock()
+        self.log = CollectedLog()
+        self.output = CollectedOutput(conditions.write_seconds)
+        self.notifier = SilentNotifier()
+        self.seen = Seen()
+        self.outcome: Outcome | None = None
+        self.ended_at = 0.0
+        self.emulator = Emulator(
+            EmulatorOptions(
+                engine="oracle",
+                faults=conditions.faults,
+                keys=frozenset({KEY}),
+                realism=conditions.realism,
+                seed=conditions.seed,
+                session_seconds_max=conditions.limit_seconds,
+                sessions_max=conditions.sessions_max,
+                openings_per_minute_max=conditions.openings_per_minute_max,
+                log_records_max=5_000_000,
+            ),
+            wall=self.clock.wall,
+        )
+        self.ledger = Ledger(None)
+        self.segments = MemorySegments(SEGMENT_SECONDS * RATE)
+        self.journal = Journal(
+            stream=STREAM,
+            state=self.ledger.open_stream(STREAM, RATE),
+            segments=self.segments,
+            ledger=self.ledger,
+            clock=self.clock,
+            offload=inline,
+        )
+        self._nursery: trio.Nursery | None = None
+
+    async def run(self) -> None:
+        """Run the daemon to its end."""
+        latest = self.end / RATE + PATIENCE_SECONDS
+        async with trio.open_nursery() as nursery:
+            self._nursery = nursery
+            daemon = Daemon(self._parts())
+            nursery.start_soon(self._watch)
+            if self.conditions.stop_at is not None:
+                nursery.start_soon(self._stop, daemon, self.conditions.stop_at)
+            with trio.move_on_at(latest) as patience:
+                self.outcome = await daemon.run()
+            self.ended_at = trio.current_time()
+            if patience.cancelled_caught:
+                pending = [(span.start / RATE, span.end / RATE) for span in self.journal.pending(0, self.journal.tail)]
+                told = "\n".join(map(str, self.log.lines[-40:]))
+                nursery.cancel_scope.cancel()
+                raise Stuck(f"not at its end after {latest:.0f} s; pending {pending}\n{told}")
+            # The server sees the ends of its connections a moment later.
+            await trio.sleep(PATIENCE_SECONDS / 2)
+            nursery.cancel_scope.cancel()
+        self.emulator.close()
+
+    def _parts(self) -> Parts:
+        conditions = self.conditions
+        source = OracleSource(conditions, self.end)
+        printer = Printer(self.journal, self.output)
+        transcript = Transcript(self.journal, printer.show if conditions.partials else None)
+        capture = Capture(source=source, journal=self.journal, converter=Converter, clock=self.clock, log=self.log)
+        sessions = Sessions(
+            provider=self._provider(),
+            journal=self.journal,
+            transcript=transcript,
+            options=conditions.session
+            or SessionOptions(chunk_seconds=conditions.chunk_seconds, ping_seconds=conditions.ping_seconds),
+            clock=self.clock,
+            connect=self._connect,
+            until_open=retry.until_open,
+            log=self.log,
+        )
+        supervisor = Supervisor(
+            journal=self.journal,
+            sessions=sessions,
+            options=SupervisorOptions(
+                hold=conditions.hold,
+                session_seconds_max=conditions.configured_seconds,
+                margin_seconds=conditions.margin_seconds,
+            ),
+            clock=self.clock,
+            log=self.log,
+            live=conditions.live,
+        )
+        return Parts(
+            journal=self.journal,
+            capture=capture,
+            transcript=transcript,
+            printer=printer,
+            supervisor=supervisor,
+            notifier=self.notifier,
+            clock=self.clock,
+            log=self.log,
+            drain_seconds=10.0,
+            sync_seconds=conditions.sync_seconds,
+            signals=no_signals,
+        )
+
+    def _provider(self) -> Provider:
+        options = AssemblyAIOptions(endpoint="ws://simulated", speech_model=self.conditions.speech_model)
+        return Provider(
+            dialect=AssemblyAI(options),
+            key=KEY,
+            backoff=Backoff(random.Random(self.conditions.seed)),
+            budget=OpeningBudget(10.0),
+            rate_ratio_max=1.25,
+        )
+
+    async def _connect(
+        self, nursery: trio.Nursery, url: str, headers: tuple[tuple[str, str], ...], *, seconds: float
+    ) -> Connection:
+        self.seen.dials.append(trio.current_time())
+        connection = await websocket.connect(nursery, url, headers, seconds=seconds, dial=self._dial)
+        sent: list[tuple[float, float]] = []
+        self.seen.audio.append(sent)
+        return WatchedConnection(connection, sent)
+
+    async def _dial(self, host: str, port: int, tls: bool) -> trio.abc.Stream:
+        await trio.lowlevel.checkpoint()
+        for fault in self.conditions.dial_faults:
+            if fault.start <= trio.current_time() < fault.end:
+                await DIAL_FAULTS[fault.kind](fault)
+        assert self._nursery is not None
+        pair = trio.testing.lockstep_stream_pair if self.conditions.lockstep else trio.testing.memory_stream_pair
+        near, far = pair()
+        if any(
+            fault.kind == "reset" and fault.start <= trio.current_time() < fault.end
+            for fault in self.conditions.dial_faults
+        ):
+            await trio.aclose_forcefully(far)
+            return near
+        self._nursery.start_soon(self.emulator.serve_stream, self._line(far))
+        return self._line(near)
+
+    def _line(self, stream: Any) -> Any:
+        if not self.conditions.latency_seconds:
+            return stream
+        assert self._nursery is not None
+        return DelayedStream(stream, self.conditions.latency_seconds, self._nursery)
+
+    async def _watch(self) -> None:
+        """Look once a second at what waits."""
+        while True:
+            await trio.sleep(1.0)
+            self.seen.pending_seconds_max = max(self.seen.pending_seconds_max, self.journal.pending_seconds())
+            self.seen.lag_seconds_max = max(self.seen.lag_seconds_max, self.journal.lag_seconds)
+
+    async def _stop(self, daemon: Daemon, at: float) -> None:
+        await trio.sleep_until(at)
+        daemon.stop("a person")
+
+
+async def _refuse(_fault: DialFault) -> None:
+    raise ConnectionRefusedError(111, "Connection refused")
+
+
+async def _no_name(_fault: DialFault) -> None:
+    raise socket.gaierror(-3, "Temporary failure in name resolution")
+
+
+async def _no_route(_fault: DialFault) -> None:
+    raise OSError(113, "No route to host")
+
+
+async def _hang(fault: DialFault) -> None:
+    await trio.sleep_until(fault.end)
+
+
+async def _reset(_fault: DialFault) -> None:
+    await trio.lowlevel.checkpoint()
+
+
+DIAL_FAULTS: dict[str, Callable[[DialFault], Awaitable[None]]] = {
+    "refuse": _refuse,
+    "name": _no_name,
+    "route": _no_route,
+    "hang": _hang,
+    "reset": _reset,
+}
+
+
+def pause_after(sample: int, plan: str) -> int:
+    """Return the first sample from `sample` on that no word covers, in whole tenths of a second where possible."""
+    step = RATE // 50
+    while words_between(sample, sample + 1, plan, rate=RATE):
+        sample += step
+    return sample

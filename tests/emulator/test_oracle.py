@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import soxr
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from stenod.emulator.decoder import Decoder, Kind, Piece
@@ -153,6 +153,7 @@ SEGMENT = st.tuples(st.sampled_from(["zeros", *PLAN_NAMES]), st.integers(0, 40 *
 @given(segments=st.lists(SEGMENT, min_size=1, max_size=6), chunk=st.integers(800, 16_000))
 def test_jumps_are_read_to_the_sample(segments, chunk):
     """Whatever is joined to whatever, and however it is cut into messages, the exact runs come back."""
+    assume(all(after[1] != before[1] + before[2] for before, after in pairwise(segments)))
     audio, truth, at = [], [], 0
     for plan, position, length in segments:
         count = length

@@ -1,5 +1,6 @@
 """The untidiness of real providers: seeded, bounded, and never losing a word."""
 
+import pytest
 import trio
 
 from stenod.emulator import log
@@ -36,6 +37,7 @@ async def test_padded_times_and_late_finals(autojump_clock):
     assert min(lateness) > 0.3
 
 
+@pytest.mark.slow
 async def test_turns_depend_on_where_the_session_began(autojump_clock):
     """The same audio is cut differently in sessions that began elsewhere."""
     cuts = set()
@@ -45,6 +47,7 @@ async def test_turns_depend_on_where_the_session_began(autojump_clock):
     assert len(cuts) > 1
 
 
+@pytest.mark.slow
 async def test_replayed_words_are_at_times_worded_otherwise(autojump_clock):
     """About one word in twenty that an earlier session heard comes back as another; a first hearing is faithful."""
     server = emulator(realism=True, seed=3)

@@ -161,6 +161,7 @@ async def test_a_client_that_says_nothing_is_let_go(autojump_clock):
     assert b"" == await mine.receive_some()
 
 
+@pytest.mark.slow
 async def test_a_message_that_is_too_large(autojump_clock):
     """A message of 100 MB is refused after the first, and other sessions do not notice."""
     server = emulator()
@@ -200,6 +201,7 @@ async def test_a_client_that_leaves(autojump_clock):
     assert [] == server.log.of(log.Terminate)
 
 
+@pytest.mark.slow
 async def test_a_flood_of_endpoints(autojump_clock):
     """Commands that pile up behind slow audio cancel the session, not the server."""
     server = emulator()

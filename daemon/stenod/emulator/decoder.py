@@ -22,6 +22,7 @@ from enum import Enum
 from itertools import islice
 
 import numpy as np
+import numpy.typing as npt
 
 from stenod.emulator.oracle import (
     BLOCKS_MAX,
@@ -36,10 +37,10 @@ from stenod.emulator.oracle import (
 
 ZEROS_MIN = 16  # after resampling a single zero may be the signal's
 SEAM_MAX = 16
-EXACT_MIN = 64
 SEARCH_STEPS_PER_BLOCK = 8
 FINE_STEPS_PER_BLOCK = 32
-CORRELATION_MIN = 0.7
+CORRELATION_MIN = 0.85
+CLARITY_MIN = 0.5
 CANDIDATES_MAX = 6
 WAITING_BLOCKS_MAX = 4
 
@@ -160,8 +161,13 @@ class Decoder:
             if lag is None:
                 self._next = None
                 return
-            yield self._take(Kind.ORACLE, count, position + lag, plan)
-            position += lag + count
+            position += lag
+            if self._equal_samples(plan, position, self._waiting[:count]) == count:
+                self._next = (plan, position, True)
+                yield from self._follow(final=final)
+                return
+            yield self._take(Kind.ORACLE, count, position, plan)
+            position += count
         self._next = (plan, position, False)
 
     def _lag(self, plan: str, position: int, samples: Samples, reach: int) -> int | None:
@@ -179,27 +185,37 @@ class Decoder:
     # Searching
 
     def _search(self, end: int) -> _Anchor | None:
-        """Find a block of the signal in the first `end` waiting samples, aligned to the sample."""
+        """Find a block of the signal in the first `end` waiting samples, aligned to the sample; an exact one rather."""
+        rough: _Anchor | None = None
         for steps in (SEARCH_STEPS_PER_BLOCK, FINE_STEPS_PER_BLOCK):
             for index, plan, block in self._candidates(end, max(1, self._block // steps)):
-                anchor = self._align(index, plan, block * self._block)
-                if anchor is not None:
+                anchor = self._align(index, plan, block, end)
+                if anchor is not None and anchor.exact:
                     return anchor
-        return None
+                rough = rough or anchor
+        return rough
 
-    def _align(self, index: int, plan: str, position: int) -> _Anchor | None:
-        """Shift a candidate to where the signal made again fits best, and see whether it is equal there."""
-        window = self._waiting[index : index + self._block]
-        lag = self._lag(plan, position, window, self._block // SEARCH_STEPS_PER_BLOCK)
-        if lag is None:
+    def _align(self, index: int, plan: str, block: int, end: int) -> _Anchor | None:
+        """Shift a candidate to where the signal made again fits best; believe it if it then reads the same."""
+        position = block * self._block
+        lag = self._lag(plan, position, self._waiting[index : index + self._block], self._block // 8)
+        if lag is None or not 0 <= index - lag <= end - self._block:
             return None
-        position += lag
-        # The middle of the window is inside its block whichever way the alignment erred.
-        middle = self._block // 2 - EXACT_MIN // 2
-        probe = window[middle : middle + EXACT_MIN]
-        if self._equal_samples(plan, position + middle, probe) == EXACT_MIN:
-            return _Anchor(index + middle, position + middle, plan, exact=True)
-        return _Anchor(index, position, plan, exact=False)
+        index -= lag
+        window = self._waiting[index : index + self._block]
+        # A few wrong bits still correlate well; aligned, a true block decides each bit clearly.
+        codes, clarities = self._read(window[None, :])
+        if position_of(int(codes[0])) != (plan, block) or clarities[0].min() < CLARITY_MIN:
+            return None
+        exact = self._equal_samples(plan, position, window) == self._block
+        return _Anchor(index, position, plan, exact)
+
+    def _read(self, windows: Samples) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+        """Return the code of each window, and how clearly each of its bits is decided, from 0 to 1."""
+        power = np.abs(np.fft.rfft(windows, axis=1)) ** 2
+        low, high = power[:, self._low_bins], power[:, self._high_bins]
+        clarities = np.abs(high - low) / np.maximum(high + low, 1.0)
+        return (high > low).astype(np.int64) @ (1 << np.arange(TONES, dtype=np.int64)), clarities
 
     def _candidates(self, end: int, step: int) -> Iterator[tuple[int, str, int]]:
         """Yield window starts whose tones spell a valid code, the clearest first."""
@@ -207,10 +223,8 @@ class Decoder:
         if not len(starts):
             return
         windows = self._waiting[starts[:, None] + np.arange(self._block)[None, :]]
-        power = np.abs(np.fft.rfft(windows, axis=1)) ** 2
-        low, high = power[:, self._low_bins], power[:, self._high_bins]
-        clarity = np.abs(high - low).sum(axis=1) / np.maximum((high + low).sum(axis=1), 1.0)
-        codes = (high > low).astype(np.int64) @ (1 << np.arange(TONES, dtype=np.int64))
+        codes, clarities = self._read(windows)
+        clarity = clarities.mean(axis=1)
         named = ((int(place), position_of(int(codes[place]))) for place in np.argsort(-clarity))
         good = ((place, name) for place, name in named if name is not None and name[1] < BLOCKS_MAX - PAGE_BLOCKS)
         for place, (plan, block) in islice(good, CANDIDATES_MAX):

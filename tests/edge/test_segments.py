@@ -10,11 +10,16 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import msgspec
 import pytest
+import trio
 
 from fakes.segments import MemoryFiles, MemorySegments
-from stenod.core.timeline import Span
+from stenod.core.timeline import Span, State
+from stenod.core.transaction import Transaction
+from stenod.edge.ledger import Ledger
 from stenod.edge.segments import Segments
+from stenod.tasks.journal import Journal
 
 MAX = 100
 PAGE = 4096
@@ -482,3 +487,43 @@ def test_no_descriptor_left_for_a_new_file(folder: Path) -> None:
     segments.append(8, audio(8, 10))
     assert audio(0, 18) == segments.read(0, 20)
     segments.close()
+
+
+class FrozenClock:
+    """No time passes."""
+
+    def now(self) -> float:
+        return 0.0
+
+    def wall(self) -> float:
+        return 0.0
+
+
+async def inline(work: Callable, *arguments: object) -> object:
+    return work(*arguments)
+
+
+def test_the_journal_tells_what_a_power_cut_took(folder: Path) -> None:
+    """The rest of a file that had just ended, and of the last one, is a gap: printed once, and nobody's progress."""
+    ledger = Ledger(None)
+    ledger.open_stream("room", 1000)
+    ledger.commit("room", 0, Transaction(sequence=0, session=0, tail=120))
+    folder.mkdir()
+    (folder / f"{0:016d}.s16le").write_bytes(audio(0, 90))
+    (folder / f"{100:016d}.s16le").write_bytes(audio(100, 10))
+
+    for settled in (10, 0):
+        state = ledger.open_stream("room", 1000)
+        segments = Segments(folder, MAX)
+        journal = Journal(
+            stream="room", state=state, segments=segments, ledger=ledger, clock=FrozenClock(), offload=inline
+        )
+        assert [Span(10 - settled, 90), Span(100, 110)] == journal.pending(0, 120)
+        assert ([], settled) == trio.run(journal.commit, [], [(0, 10, State.TRANSCRIBED, None)])
+
+    lines = [msgspec.json.decode(line) for _, _, line in ledger.unprinted("room", "tests", 9)]
+    assert [(90, 100, "disk"), (110, 120, "disk")] == [
+        (round(one["start"] * 1000), round(one["end"] * 1000), one["cause"]) for one in lines
+    ]
+    assert 100 == journal.settled()[1].end
+    ledger.close()

@@ -10,6 +10,7 @@ builds it: simulation hands in memory and inline calls.
 
 from bisect import bisect_right
 from collections.abc import Awaitable, Callable, Sequence
+from itertools import pairwise
 from typing import Any, Protocol
 
 import msgspec
@@ -33,6 +34,7 @@ class Segments(Protocol):
 
     @property
     def tail(self) -> int: ...
+    def spans(self) -> list[Span]: ...
     def append(self, position: int, pcm: bytes) -> None: ...
     def read(self, position: int, count: int) -> bytes: ...
     def sync(self) -> None: ...
@@ -82,7 +84,7 @@ class Journal:
         self._pulse = trio.Event()
         self._timeline = Timeline.restored(state.spans, max(state.tail, segments.tail))
         self._pending_loss: list[Change] = []
-        self._lose_missing(segments.tail)
+        self._lose_missing(segments.spans())
 
     @property
     def finished(self) -> bool:
@@ -201,12 +203,14 @@ class Journal:
         self, new: Sequence[Record], settle: Sequence[tuple[int, int, State, Cause | None]]
     ) -> tuple[list[Record], int]:
         async with self._commit_lock:
-            changes = [*self._pending_loss, *(self._timeline.settle(*one) for one in settle)]
-            self._pending_loss = []
-            identified = [self._identified(record) for record in new]
+            losses, self._pending_loss = self._pending_loss, []
+            changes = [self._timeline.settle(*one) for one in settle]
+            lost = [span for change in losses for span in change.fresh]
+            gaps = [self._gap_record(span.start, span.end, Cause.DISK, estimated=False) for span in lost]
+            identified = [self._identified(record) for record in [*gaps, *new]]
             anchors, self._unwritten_anchors = self._unwritten_anchors, []
             transaction = Transaction(
-                changes=[change for change in changes if change.fresh],
+                changes=[change for change in [*losses, *changes] if change.fresh],
                 lines=[(sequence, records.line(record)) for sequence, record in identified],
                 sequence=self._sequence,
                 session=self._session,
@@ -215,7 +219,8 @@ class Journal:
             )
             await self._offload(self._ledger.commit, self.stream, self._epoch, transaction)
         self._notify()
-        return [record for _, record in identified], sum(span.count for change in changes for span in change.fresh)
+        own = [record for _, record in identified[len(gaps) :]]
+        return own, sum(span.count for change in changes for span in change.fresh)
 
     async def maintain(self, sync_seconds: float) -> None:
         """Make audio durable once a period, and delete what is no longer needed. Runs for ever."""
@@ -260,11 +265,16 @@ class Journal:
         identity = records.record_id(self.stream, self._epoch, sequence)
         return sequence, msgspec.structs.replace(record, id=identity)
 
-    def _lose_missing(self, stored: int) -> None:
-        """Pending samples that no file holds (a power cut ate the last second) are a gap from now on."""
-        if self.tail > stored:
-            for span in self._timeline.pending(stored, self.tail):
-                self._pending_loss.append(self._timeline.settle(span.start, span.end, State.GAP, Cause.DISK))
+    def _lose_missing(self, stored: Sequence[Span]) -> None:
+        """Pending samples that no file holds are a gap from now on.
+
+        A power cut ate the last second: of the last file, or also of the one before it, which had just ended.
+        """
+        edges = [(0, 0), *((span.start, span.end) for span in stored), (self.tail, self.tail)]
+        for (_, start), (end, _) in pairwise(edges):
+            if start < end:
+                for span in self._timeline.pending(start, end):
+                    self._pending_loss.append(self._timeline.settle(span.start, span.end, State.GAP, Cause.DISK))
 
     def _notify(self) -> None:
         pulse, self._pulse = self._pulse, trio.Event()

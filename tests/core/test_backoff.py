@@ -187,6 +187,51 @@ def test_halving_doubles_the_wait_down_to_one_a_minute() -> None:
     assert [pytest.approx(wait) for wait in waits] == [12.0, 24.0, 48.0, 60.0, 60.0, 60.0]
 
 
+def test_long_health_gives_one_halving_back() -> None:
+    """Each restoring doubles the rate up to the configured one, and never beyond it."""
+    budget = OpeningBudget(per_minute=10.0)
+    for _ in range(3):
+        budget.halve()
+    rates = []
+    for _ in range(5):
+        budget.restore()
+        rates.append(budget.per_minute)
+    assert rates == [2.5, 5.0, 10.0, 10.0, 10.0]
+
+
+def test_restoring_what_was_never_halved_changes_nothing() -> None:
+    """A healthy session earns no more than what was configured."""
+    budget = OpeningBudget(per_minute=10.0)
+    budget.restore()
+    assert budget.per_minute == 10.0
+
+
+@pytest.mark.parametrize("per_minute", [1.0, 3.0, 10.0, 600.0])
+def test_halvings_beyond_the_floor_are_given_back_whole(per_minute: float) -> None:
+    """However often it was halved, the same number of healthy sessions leads back."""
+    budget = OpeningBudget(per_minute=per_minute)
+    for _ in range(20):
+        budget.halve()
+    assert budget.per_minute == 1.0
+    for _ in range(20):
+        budget.restore()
+    assert budget.per_minute == per_minute
+
+
+def test_a_refused_opening_is_given_back() -> None:
+    """Only accepted openings count, but never for more than the burst."""
+    budget = OpeningBudget(per_minute=10.0, burst=2.0)
+    for now in range(100):
+        assert budget.wait_seconds(now * 0.001) == 0.0
+        budget.take(now * 0.001)
+        budget.refund()
+    budget.refund()
+    for _ in range(2):
+        assert budget.wait_seconds(0.1) == 0.0
+        budget.take(0.1)
+    assert budget.wait_seconds(0.1) == pytest.approx(6.0)
+
+
 @given(
     per_minute=st.sampled_from([10.0, 7.0, 5.0, 1.25, 1.0]),
     burst=st.sampled_from([1.0, 2.0, 10.0]),

@@ -61,6 +61,20 @@ def test_a_room_and_a_voice(room_db: float) -> None:
     assert meter.quiet_seconds == pytest.approx(0.1)
 
 
+@pytest.mark.parametrize("room_db", ROOMS_DB)
+def test_loud_seconds_are_the_voice(room_db: float) -> None:
+    """What is louder than the room is counted, in all, and an empty room adds nothing to it."""
+    meter = settled(room_db)
+    before = meter.loud_seconds
+    samples, voiced = speech(room_db, above_db=10.0, seconds=20.0)
+    meter.add(pcm(samples))
+    assert meter.loud_seconds - before == pytest.approx(sum(voiced) * BLOCK_SECONDS)
+    after = meter.loud_seconds
+    meter.add(pcm(noise(room_db, 20.0, seed=6)))
+    meter.add(bytes(2 * RATE))
+    assert meter.loud_seconds == after
+
+
 @pytest.mark.parametrize("room_db", [-80.0, -60.0, -50.0])
 def test_a_voice_from_the_first_block_on(room_db: float) -> None:
     """A stream that begins with speech in an ordinary room is not taken for quiet once the room was heard once."""

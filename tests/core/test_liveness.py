@@ -2,7 +2,7 @@
 
 import pytest
 
-from stenod.core.liveness import Health, Liveness, LivenessOptions
+from stenod.core.liveness import SPEECH_SECONDS_MIN, Health, Liveness, LivenessOptions
 
 OPTIONS = LivenessOptions(ping_seconds=1.0, pong_seconds=3.0, stall_seconds=30.0, keepalive_seconds=5.0)
 ALIVE, WAITING, DEAD, STALLED = Health.ALIVE, Health.WAITING, Health.DEAD, Health.STALLED
@@ -17,7 +17,7 @@ def test_an_ordinary_minute() -> None:
     """Audio goes out, pongs and turns come in: alive all the time, waiting between ping and pong."""
     session = opened(0.0)
     for second in range(60):
-        session.said(float(second), speech=True)
+        session.said(float(second), speech_seconds=0.1)
         assert session.ping_at() <= second + 1.0
         session.asked(second + 0.1)
         assert session.health(second + 0.2) is WAITING
@@ -59,7 +59,7 @@ def test_colours(script: list[tuple[str, float]], now: float, colour: Health) ->
     for what, at in script:
         match what:
             case "speech" | "silence":
-                session.said(at, speech=what == "speech")
+                session.said(at, speech_seconds=1.0 if what == "speech" else 0.0)
             case _:
                 getattr(session, what)(at)
     assert colour is session.health(now)
@@ -77,7 +77,7 @@ def test_a_message_is_as_good_as_a_pong() -> None:
 def test_a_pong_proves_the_connection_but_not_the_model() -> None:
     """Pongs keep coming while speech gets no message at all: that is stalled, not dead."""
     session = opened(0.0)
-    session.said(0.0, speech=True)
+    session.said(0.0, speech_seconds=1.0)
     for second in range(30):
         session.asked(second + 0.5)
         session.answered(second + 0.6)
@@ -93,7 +93,7 @@ def test_the_first_ping_is_due_after_the_opening() -> None:
 def test_keepalive_follows_what_we_said() -> None:
     """Only what we send puts off the keepalive; what comes in does not hold an idle session open."""
     session = opened()
-    session.said(103.0, speech=False)
+    session.said(103.0, speech_seconds=0.0)
     session.heard(107.0)
     session.answered(107.5)
     assert session.keepalive_at() == 108.0
@@ -102,5 +102,46 @@ def test_keepalive_follows_what_we_said() -> None:
 def test_no_keepalive_where_none_is_needed() -> None:
     """A provider without an idle limit gets none."""
     session = Liveness(LivenessOptions(), 0.0)
-    session.said(3.0, speech=True)
+    session.said(3.0, speech_seconds=1.0)
     assert session.keepalive_at() is None
+
+
+@pytest.mark.parametrize(
+    ("pieces", "now", "colour"),
+    [
+        ([(0.0, 0.28)], 1000.0, ALIVE),
+        ([(0.0, 0.02)] * 14, 1000.0, ALIVE),
+        ([(0.0, SPEECH_SECONDS_MIN)], 29.9, ALIVE),
+        ([(0.0, SPEECH_SECONDS_MIN)], 30.0, STALLED),
+        ([(0.0, 0.1), (20.0, 0.1), (40.0, 0.15)], 69.9, ALIVE),
+        ([(0.0, 0.1), (20.0, 0.1), (40.0, 0.15)], 70.0, STALLED),
+    ],
+)
+def test_a_click_is_no_speech(pieces: list[tuple[float, float]], now: float, colour: Health) -> None:
+    """Loud pieces count together, and the wait begins when they are as long as a word."""
+    session = opened(0.0)
+    for at, seconds in pieces:
+        session.said(at, speech_seconds=seconds)
+    assert colour is session.health(now)
+
+
+def test_a_message_forgives_what_was_loud_before_it() -> None:
+    """After each message of the provider, speech is counted from nothing."""
+    session = opened(0.0)
+    for second in range(100):
+        session.said(float(second), speech_seconds=0.25)
+        session.heard(second + 0.5)
+    session.said(100.0, speech_seconds=0.25)
+    assert session.health(1000.0) is ALIVE
+    session.said(1000.0, speech_seconds=0.05)
+    assert session.health(1029.9) is ALIVE
+    assert session.health(1030.0) is STALLED
+
+
+def test_a_pong_does_not_forgive() -> None:
+    """What was loud before a pong still counts."""
+    session = opened(0.0)
+    session.said(0.0, speech_seconds=0.2)
+    session.answered(1.0)
+    session.said(2.0, speech_seconds=0.2)
+    assert session.health(32.0) is STALLED

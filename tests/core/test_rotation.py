@@ -45,7 +45,6 @@ def test_the_moments_are_in_order(
     dialled: float, limit: float | None, announced: float | None, configured: float | None, margin: float
 ) -> None:
     """A plan opens after the dial, cuts after opening and before the limit, and trusts no more than a known limit."""
-    announced = announced if announced is None or not 0.0 < announced < 1.0 else 1.0
     made = moments(limit=limit, announced=announced, configured=configured, margin=margin, dialled=dialled)
     known = [seconds for seconds in (limit, configured) if seconds is not None]
     if made is None:
@@ -60,6 +59,12 @@ def test_the_moments_are_in_order(
     ("announced", "limit"),
     [
         (3000.0, 3000.0),
+        (5.0, 5.0),
+        (4.999, 10_800.0),
+        (1.0, 10_800.0),
+        (float("nan"), 10_800.0),
+        (float("inf"), 10_800.0),
+        (float("-inf"), 10_800.0),
         (10_800.5, 10_800.0),
         (10_860.0, 10_800.0),
         (10_861.0, 10_800.0),
@@ -70,7 +75,7 @@ def test_the_moments_are_in_order(
     ],
 )
 def test_an_announcement_counts_where_it_is_plausible(announced: float | None, limit: float) -> None:
-    """A shorter expiry is believed; one of the past or beyond the provider's own limit comes from a wrong clock."""
+    """A shorter expiry is believed; one of the past, at once, or beyond the provider's own limit is a wrong clock's."""
     made = moments(limit=10_800.0, announced=announced)
     assert made is not None
     assert 1000.0 + limit == made.limit_at
@@ -91,7 +96,7 @@ def test_the_shortest_limit_wins() -> None:
         assert 1000.0 + expected == made.limit_at
 
 
-@pytest.mark.parametrize("announced", [None, 0.0, -1.0, float("nan")])
+@pytest.mark.parametrize("announced", [None, 0.0, -1.0, 4.9, float("nan")])
 def test_no_limit_is_no_plan(announced: float | None) -> None:
     """Without any limit a session is kept for as long as it lives."""
     assert moments(announced=announced) is None

@@ -28,6 +28,11 @@ def build(origin: int, script: list[tuple[str, int, int]], rate: int = RATE) -> 
     return sent, model
 
 
+def expected_end(model: list[int | None], origin: int, sample: int) -> int:
+    """Return the end of the captured audio that came before this session sample."""
+    return next((stream + 1 for stream in reversed(model[:sample]) if stream is not None), origin)
+
+
 def expected_position(model: list[int | None], origin: int, sample: int) -> int:
     """Return the sample itself, or the end of the captured audio before it."""
     if sample < len(model) and model[sample] is not None:
@@ -46,6 +51,8 @@ def test_maps_a_session_with_a_pause() -> None:
     assert sent.position(0.5) == 40_000
     assert sent.position(1.25) == 48_000
     assert sent.position(1.5) == 64_000
+    assert sent.position(1.5, end=True) == 48_000
+    assert sent.position(2.0, end=True) == 72_000
     assert [Span(32_000, 48_000), Span(64_000, 72_000)] == sent.covered(2.0)
     assert sent.seconds == 2.5
     assert sent.injected == 8_000
@@ -61,6 +68,8 @@ def test_equals_a_list_of_samples(origin: int, script: list[tuple[str, int, int]
     for sample in range(len(model) + 1):
         seconds = sample / rate
         assert expected_position(model, origin, sample) == sent.position(seconds)
+        if sample > 0:
+            assert expected_end(model, origin, sample) == sent.position(seconds, end=True)
         covered = [position for span in sent.covered(seconds) for position in range(span.start, span.end)]
         assert [position for position in model[:sample] if position is not None] == covered
 
@@ -70,8 +79,20 @@ def test_equals_a_list_of_samples(origin: int, script: list[tuple[str, int, int]
 def test_positions_follow_the_times(origin: int, script: list[tuple[str, int, int]], times: list[float]) -> None:
     """Later times never map to earlier positions, also outside the session."""
     sent, _ = build(origin, script, rate=100)
-    positions = [sent.position(seconds) for seconds in sorted(times)]
-    assert sorted(positions) == positions
+    for end in (False, True):
+        positions = [sent.position(seconds, end=end) for seconds in sorted(times)]
+        assert sorted(positions) == positions
+    for seconds in times:
+        assert sent.position(seconds, end=True) <= sent.position(seconds)
+
+
+def test_a_gap_belongs_to_no_word() -> None:
+    """A word that ends where audio was skipped ends before the hole, one that starts there starts behind it."""
+    sent = SentMap(RATE, 0)
+    sent.add(0, 16_000)
+    sent.add(80_000, 16_000)
+    assert sent.position(1.0, end=True) == 16_000
+    assert sent.position(1.0) == 80_000
 
 
 @pytest.mark.parametrize("seconds", [-1.0, -1e-9, 0.0])

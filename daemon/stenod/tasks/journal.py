@@ -81,6 +81,8 @@ class Journal:
         self._anchors: list[tuple[int, float]] = list(state.anchors)
         self._unwritten_anchors: list[tuple[int, float]] = []
         self._commit_lock = trio.Lock()
+        self._ahead = False
+        """Memory knows of a commit that the disk may not have (yet, or ever): nothing is deleted meanwhile."""
         self._pulse = trio.Event()
         self._timeline = Timeline.restored(state.spans, max(state.tail, segments.tail))
         self._pending_loss: list[Change] = []
@@ -217,7 +219,9 @@ class Journal:
                 tail=self.tail,
                 anchors=anchors,
             )
+            self._ahead = True
             await self._offload(self._ledger.commit, self.stream, self._epoch, transaction)
+            self._ahead = False
         self._notify()
         own = [record for _, record in identified[len(gaps) :]]
         return own, sum(span.count for change in changes for span in change.fresh)
@@ -231,7 +235,7 @@ class Journal:
 
     def forget(self, kept_seconds: float) -> None:
         """Delete audio files whose samples are all settled, and no pending ones follow within `kept_seconds`."""
-        if self._keep_audio:
+        if self._keep_audio or self._ahead:
             return
         kept = round(kept_seconds * self.rate)
         self._segments.forget(lambda span: self._timeline.pending_run(span.start, span.end + kept) is None)

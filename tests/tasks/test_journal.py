@@ -1,0 +1,421 @@
+"""The journal on the real ledger in memory: positions, commits, restarts, what is forgotten, and UTC."""
+
+import sqlite3
+
+import pytest
+import trio
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fakes.clock import WALL_AT_START, FakeClock
+from fakes.journal import RATE, STREAM, Disk
+from fakes.source import speech
+from stenod.core import records
+from stenod.core.timeline import Cause, Settled, Span, State
+from stenod.tasks.journal import Journal
+
+HEARD = State.TRANSCRIBED
+
+
+def status(text: str) -> records.Status:
+    """Return a record."""
+    return records.Status(stream=STREAM, at="", subject="test", state="here", reason=text)
+
+
+async def restarted(disk: Disk, clock: FakeClock | None = None) -> Journal:
+    """Return the journal of the next process, which has written something once."""
+    journal = disk.journal(clock)
+    await journal.commit([])
+    return journal
+
+
+async def test_audio_in_and_out(autojump_clock: trio.abc.Clock) -> None:
+    """What is appended is at the tail, pending, and can be read from anywhere until it is settled."""
+    journal = Disk().journal()
+    journal.append(speech(0, 300))
+    journal.append(speech(300, 200))
+    assert (journal.tail, journal.cursor, journal.lag_seconds) == (500, 0, 0.5)
+    assert speech(100, 300) == journal.read(100, 300)
+    assert speech(450, 50) == journal.read(450, 900)
+
+    written, settled = await journal.commit([status("half")], [(0, 250, HEARD, None)])
+
+    assert [record.id for record in written] == ["room-0000-0000000000"]
+    assert (settled, journal.cursor, journal.pending_seconds()) == (250, 250, 0.25)
+    assert [Span(250, 500)] == journal.pending(0, 500)
+
+
+async def test_nothing_appended_is_nothing(autojump_clock: trio.abc.Clock) -> None:
+    """An empty append moves no tail and wakes nobody."""
+    journal = Disk().journal()
+    pulse = journal.pulse()
+    journal.append(b"")
+    assert journal.tail == 0
+    assert not pulse.is_set()
+
+
+async def test_a_gap_is_settled_and_told(autojump_clock: trio.abc.Clock) -> None:
+    """Lost time extends the timeline, is never pending, and is a record with its place and cause."""
+    disk = Disk()
+    journal = disk.journal()
+    journal.append(speech(0, 100))
+    await journal.gap(400, Cause.DEVICE)
+    journal.append(speech(500, 100))
+    assert journal.tail == 600
+    assert [Span(0, 100), Span(500, 600)] == journal.pending(0, 600)
+    assert [(0.1, 0.5, "device")] == [(gap["start"], gap["end"], gap["cause"]) for gap in disk.lines("gap")]
+    assert journal.read(50, 500) == speech(50, 50)
+    assert journal.read(500, 100) == speech(500, 100)
+
+
+@pytest.mark.parametrize("count", [0, -1, -100_000])
+async def test_a_gap_is_never_negative(autojump_clock: trio.abc.Clock, count: int) -> None:
+    """A clock that was set back loses no audio and makes no gap."""
+    disk = Disk()
+    journal = disk.journal()
+    journal.append(speech(0, 100))
+    await journal.gap(count, Cause.STOPPED)
+    assert journal.tail == 100
+    assert disk.lines() == []
+
+
+async def test_whoever_comes_second_settles_the_rest(autojump_clock: trio.abc.Clock) -> None:
+    """No sample is settled twice, and only what was new is counted."""
+    journal = Disk().journal()
+    journal.append(speech(0, 100))
+    assert (await journal.commit([], [(0, 60, HEARD, None)]))[1] == 60
+    assert (await journal.commit([], [(40, 100, HEARD, None), (0, 100, HEARD, None)]))[1] == 40
+
+
+async def test_a_restart_loses_nothing(autojump_clock: trio.abc.Clock) -> None:
+    """Spans, tail, audio, record ids and session names go on where they were."""
+    disk = Disk()
+    journal = disk.journal()
+    journal.append(speech(0, 100))
+    await journal.gap(50, Cause.OVERFLOW)
+    journal.append(speech(150, 100))
+    first = journal.new_session()
+    await journal.commit([status("a")], [(0, 80, HEARD, None)])
+    journal.append(speech(250, 30))
+
+    again = disk.journal()
+
+    assert again.tail == 280
+    assert journal.settled() == again.settled()
+    assert [Span(80, 100), Span(150, 280)] == again.pending(0, 280)
+    assert speech(150, 130) == again.read(150, 130)
+    assert again.new_session() > first
+    written, _ = await again.commit([status("b")])
+    ids = [line["id"] for line in disk.lines()]
+    assert ids == sorted(set(ids))
+    assert written[0].id == ids[-1]
+    assert len(ids) == 3
+
+
+async def test_an_epoch_is_part_of_the_ids(autojump_clock: trio.abc.Clock) -> None:
+    """Records of an epoch come after those of the one before it, whatever their sequence."""
+    disk = Disk()
+    await disk.journal().commit([status("old")])
+    disk.ledger._commits.execute("UPDATE stream SET epoch = 1, sequence = 0")
+    written, _ = await disk.journal().commit([status("new")])
+    assert written[0].id == "room-0001-0000000000"
+    assert ["old", "new"] == [line["reason"] for line in disk.lines()]
+
+
+async def test_lost_audio_is_a_gap_after_a_restart(autojump_clock: trio.abc.Clock) -> None:
+    """A power cut that ate the last second leaves a `disk` gap: settled, durable, and told once."""
+    disk = Disk()
+    journal = disk.journal()
+    journal.append(speech(0, 600))
+    disk.journal()._segments.sync()
+    journal.append(speech(600, 400))
+    await journal.commit([], [(0, 500, HEARD, None), (700, 800, HEARD, None)])
+    disk.files = disk.files.survivors()
+
+    again = await restarted(disk)
+
+    assert again.tail == 1000
+    assert [Span(500, 600)] == again.pending(0, 1000)
+    assert again.cursor == 500
+    assert [Settled(600, 700, State.GAP, Cause.DISK), Settled(800, 1000, State.GAP, Cause.DISK)] == [
+        one for one in again.settled() if one.state is State.GAP
+    ]
+    assert [(0.6, 0.7, "disk"), (0.8, 1.0, "disk")] == [
+        (gap["start"], gap["end"], gap["cause"]) for gap in disk.lines("gap")
+    ]
+    third = await restarted(disk)
+    assert again.settled() == third.settled()
+    assert len(disk.lines("gap")) == 2
+    again.append(speech(1000, 10))
+    assert again.read(1000, 10) == speech(1000, 10)
+
+
+async def test_a_lost_file_in_the_middle_is_a_gap(autojump_clock: trio.abc.Clock) -> None:
+    """Pending audio that no file holds is never waited for, wherever it lies."""
+    disk = Disk(samples_max=100)
+    journal = disk.journal()
+    journal.append(speech(0, 400))
+    await journal.commit([], [(0, 50, HEARD, None)])
+    del disk.files.contents[100]
+    again = await restarted(disk)
+    assert [Span(50, 100), Span(200, 400)] == again.pending(0, 400)
+    assert [(0.1, 0.2, "disk")] == [(gap["start"], gap["end"], gap["cause"]) for gap in disk.lines("gap")]
+
+
+async def test_a_new_ledger_beside_old_audio(autojump_clock: trio.abc.Clock) -> None:
+    """After the ledger was moved away, what the files still hold is pending, and what they do not is a gap."""
+    disk = Disk(samples_max=100)
+    journal = disk.journal()
+    journal.append(speech(0, 350))
+    await journal.commit([], [(0, 250, HEARD, None)])
+    journal.forget(0.0)
+    fresh = Disk(samples_max=100)
+    fresh.files = disk.files
+    again = await restarted(fresh)
+    assert [Span(200, 350)] == again.pending(0, again.tail)
+    assert again.read(200, 150) == speech(200, 150)
+
+
+async def test_audio_is_forgotten_after_it_is_settled(autojump_clock: trio.abc.Clock) -> None:
+    """Files go once all in them is settled and nothing pending follows closely; the file being written stays."""
+    disk = Disk(samples_max=1000)
+    journal = disk.journal()
+    journal.append(speech(0, 20_500))
+    journal.forget(5.0)
+    assert journal.read(0, 1) != b""
+    await journal.commit([], [(0, 9000, HEARD, None)])
+    journal.forget(5.0)
+    assert [start for start in sorted(disk.files.contents) if start < 9000] == list(range(4000, 9000, 1000))
+    await journal.commit([], [(9000, 20_500, HEARD, None)])
+    journal.forget(0.0)
+    assert list(disk.files.contents) == [20_000]
+    journal.close()
+    assert list(disk.files.contents) == []
+
+
+async def test_pending_audio_before_a_settled_file_holds_nothing_else_back(autojump_clock: trio.abc.Clock) -> None:
+    """A late span keeps its own files and those just before it, not the hours after it."""
+    disk = Disk(samples_max=1000)
+    journal = disk.journal()
+    journal.append(speech(0, 30_000))
+    await journal.commit([], [(0, 10_000, HEARD, None), (12_000, 30_000, HEARD, None)])
+    journal.finish()
+    journal._segments.finish_file()
+    journal.forget(0.0)
+    assert [10_000, 11_000] == sorted(disk.files.contents)
+
+
+async def test_kept_audio_is_kept(autojump_clock: trio.abc.Clock) -> None:
+    """With `keep_audio` nothing is deleted, not even on the way down."""
+    disk = Disk(samples_max=100)
+    journal = disk.journal(keep_audio=True)
+    journal.append(speech(0, 1000))
+    await journal.commit([], [(0, 1000, HEARD, None)])
+    journal.close()
+    assert len(disk.files.contents) == 10
+
+
+async def test_audio_is_not_forgotten_before_the_commit_is_durable(
+    autojump_clock: trio.abc.Clock, nursery: trio.Nursery
+) -> None:
+    """While the disk is still writing, the audio is there: a crash in between would need it."""
+    disk = Disk(samples_max=100)
+    disk.seconds = 5.0
+    journal = disk.journal()
+    journal.append(speech(0, 1000))
+    journal._segments.finish_file()
+    nursery.start_soon(journal.commit, [], [(0, 1000, HEARD, None)])
+    await trio.sleep(1.0)
+    journal.forget(0.0)
+    assert speech(0, 1000) == journal.read(0, 1000)
+    assert [Span(0, 1000)] == disk.journal().pending(0, 1000)
+    await trio.sleep(5.0)
+    journal.forget(0.0)
+    assert journal.read(0, 1000) == b""
+
+
+async def test_a_commit_is_not_half_done(autojump_clock: trio.abc.Clock) -> None:
+    """Cancelled in the middle, it is still all written, and memory and ledger agree."""
+    disk = Disk()
+    disk.seconds = 5.0
+    journal = disk.journal()
+    journal.append(speech(0, 100))
+    with trio.move_on_after(1.0) as scope:
+        await journal.commit([status("a")], [(0, 100, HEARD, None)])
+    assert trio.current_time() == 5.0
+    assert not scope.cancelled_caught
+    assert journal.settled() == disk.journal().settled() == [Settled(0, 100, HEARD)]
+    assert len(disk.lines()) == 1
+
+
+async def test_a_failed_commit_costs_no_audio(autojump_clock: trio.abc.Clock) -> None:
+    """Where the ledger could not be written, the process ends; the next one has the audio and sends it again."""
+    disk = Disk(samples_max=100)
+    journal = disk.journal()
+    journal.append(speech(0, 300))
+    disk.ledger._commits.execute("PRAGMA query_only = ON")
+    with pytest.raises(sqlite3.OperationalError):
+        await journal.commit([status("a")], [(0, 300, HEARD, None)])
+    journal._segments.finish_file()
+    journal.forget(0.0)
+    disk.ledger._commits.execute("PRAGMA query_only = OFF")
+    again = disk.journal()
+    assert [Span(0, 300)] == again.pending(0, 300)
+    assert speech(0, 300) == again.read(0, 300)
+
+
+async def test_a_cancelled_gap_is_whole(autojump_clock: trio.abc.Clock) -> None:
+    """The timeline is not extended by samples that nobody explains."""
+    disk = Disk()
+    disk.seconds = 5.0
+    journal = disk.journal()
+    with trio.move_on_after(1.0):
+        await journal.gap(100, Cause.DEVICE)
+    assert journal.settled() == disk.journal().settled() == [Settled(0, 100, State.GAP, Cause.DEVICE)]
+
+
+async def test_commits_are_one_at_a_time(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
+    """Ten at once come out with rising ids, each written before it returns."""
+    disk = Disk()
+    disk.seconds = 1.0
+    journal = disk.journal()
+    done = []
+
+    async def commit(number: int) -> None:
+        written, _ = await journal.commit([status(str(number))])
+        assert [line["id"] for line in disk.lines()][-1] == written[0].id
+        done.append(number)
+
+    async with trio.open_nursery() as commits:
+        for number in range(10):
+            commits.start_soon(commit, number)
+    assert trio.current_time() == 10.0
+    ids = [line["id"] for line in disk.lines()]
+    assert ids == sorted(ids)
+    assert [str(number) for number in done] == [line["reason"] for line in disk.lines()]
+
+
+async def test_a_pulse_misses_no_change(autojump_clock: trio.abc.Clock) -> None:
+    """Taken before looking, it is set by whatever changes afterwards: audio, a commit, a gap, the end."""
+    journal = Disk().journal()
+    for change in ("append", "commit", "gap", "finish"):
+        pulse, other = journal.pulse(), journal.pulse()
+        assert not pulse.is_set()
+        match change:
+            case "append":
+                journal.append(speech(0, 10))
+            case "commit":
+                await journal.commit([], [(0, 5, HEARD, None)])
+            case "gap":
+                await journal.gap(5, Cause.DEVICE)
+            case "finish":
+                journal.finish()
+        assert pulse.is_set()
+        assert other.is_set()
+    assert journal.finished
+
+
+async def test_upkeep(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
+    """Once a period audio becomes durable, and what is long settled goes."""
+    disk = Disk(samples_max=1000)
+    journal = disk.journal()
+    nursery.start_soon(journal.maintain, 1.0)
+    journal.append(speech(0, 20_000))
+    await journal.commit([], [(0, 10_000, HEARD, None)])
+    assert disk.files.survivors().contents == {}
+    await trio.sleep(1.1)
+    assert min(disk.files.contents) == 5000
+    assert disk.files.survivors().contents == disk.files.contents
+
+
+async def test_utc_follows_the_anchors(autojump_clock: trio.abc.Clock) -> None:
+    """From each anchor on the rate counts; before the first one, backwards; without any, it is now."""
+    clock, disk = FakeClock(), Disk()
+    journal = disk.journal(clock)
+    assert journal.utc(0) == WALL_AT_START
+    journal.anchor(1000, 5000.0)
+    journal.anchor(3000, 9000.0)
+    assert [journal.utc(position) for position in (0, 1000, 2999, 3000, 4500)] == [
+        4999.0,
+        5000.0,
+        5001.999,
+        9000.0,
+        9001.5,
+    ]
+    journal.anchor(3000, 9500.0)
+    assert journal.utc(3000) == 9500.0
+    await journal.commit([])
+    again = disk.journal(clock)
+    assert [journal.utc(position) for position in (0, 2000, 3000)] == [
+        again.utc(position) for position in (0, 2000, 3000)
+    ]
+
+
+async def test_times_of_a_record(autojump_clock: trio.abc.Clock) -> None:
+    """Seconds on the timeline and UTC, both of both ends."""
+    journal = Disk().journal()
+    journal.anchor(0, 1_769_850_000.0)
+    assert journal.times(1500, 2250) == {
+        "start": 1.5,
+        "end": 2.25,
+        "started_at": "2026-01-31T09:00:01.500Z",
+        "ended_at": "2026-01-31T09:00:02.250Z",
+    }
+
+
+steps = st.lists(
+    st.one_of(
+        st.tuples(st.just("append"), st.integers(0, 400), st.just(0)),
+        st.tuples(st.just("gap"), st.integers(-5, 300), st.just(0)),
+        st.tuples(st.just("settle"), st.integers(0, 2000), st.integers(0, 800)),
+        st.tuples(st.just("forget"), st.just(0), st.just(0)),
+        st.tuples(st.just("restart"), st.booleans(), st.just(0)),
+    ),
+    max_size=25,
+)
+
+
+@given(script=steps)
+@settings(derandomize=True, deadline=None, max_examples=150)
+def test_whatever_happens_every_sample_is_accounted_for(script: list[tuple[str, int, int]]) -> None:
+    """Over appends, gaps, commits, upkeep, restarts and power cuts: one tiling, and pending audio can be read."""
+
+    async def main() -> None:
+        disk = Disk(samples_max=150)
+        journal = await restarted(disk)
+        for what, first, second in script:
+            match what:
+                case "append":
+                    journal.append(speech(journal.tail, first))
+                case "gap":
+                    await journal.gap(first, Cause.DEVICE)
+                case "settle":
+                    start = min(first, journal.tail)
+                    await journal.commit([status("x")], [(start, min(start + second, journal.tail), HEARD, None)])
+                case "forget":
+                    journal._segments.sync()
+                    journal.forget(0.1)
+                case "restart":
+                    tail, settled = journal.tail, journal.settled()
+                    if first:
+                        disk.files = disk.files.survivors()
+                    journal = await restarted(disk)
+                    assert first or (tail, settled) == (journal.tail, journal.settled())
+                    assert all(any(_within(one, other) for other in journal.settled()) for one in settled)
+            position = 0
+            for one in journal.settled():
+                assert position <= one.start < one.end <= journal.tail
+                position = one.end
+            for span in journal.pending(0, journal.tail):
+                assert speech(span.start, span.count) == journal.read(span.start, span.count)
+            gaps = [(round(gap["start"] * RATE), round(gap["end"] * RATE)) for gap in disk.lines("gap")]
+            assert len(gaps) == len(set(gaps))
+            assert set(gaps) == {(one.start, one.end) for one in journal.settled() if one.state is State.GAP}
+        ids = [line["id"] for line in disk.lines()]
+        assert ids == sorted(set(ids))
+
+    trio.run(main)
+
+
+def _within(one: Settled, other: Settled) -> bool:
+    return other.start <= one.start and one.end <= other.end and one.state is other.state

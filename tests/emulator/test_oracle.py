@@ -212,3 +212,44 @@ def test_decoder_keeps_little():
     for at in range(0, len(noise), 1600):
         decoder.feed(noise[at : at + 1600])
         assert at + 1600 - decoder.resolved <= 4 * block_samples_at(RATE)
+
+
+def quieter(samples, level=0.4):
+    """Return the samples at another level, which is not exact any more."""
+    return np.rint(samples * level).astype(np.int16)
+
+
+def test_rough_runs_end_where_something_else_begins():
+    """Jumps, silence and noise are found in audio that is not exact too, within a block."""
+    noise = np.random.default_rng(0).integers(-3000, 3000, 8000).astype(np.int16)
+    audio = np.concatenate(
+        (
+            quieter(synthesize(5 * RATE, RATE)),
+            quieter(synthesize(90 * RATE + 123, RATE)),
+            np.zeros(4000, np.int16),
+            quieter(synthesize(7 * RATE, RATE)),
+            noise,
+            quieter(synthesize(30 * RATE, RATE)),
+        )
+    )
+    pieces = [piece for piece in decode(audio) if piece.kind is Kind.ORACLE]
+    offsets = {round(piece.position - piece.start) for piece in pieces}
+    truth = {5 * RATE, 89 * RATE + 123, 7 * RATE - 36_000, 30 * RATE - 60_000}
+    assert all(min(abs(offset - expected) for expected in truth) <= 80 for offset in offsets)
+    assert sum(piece.count for piece in pieces) > 4 * RATE - 8 * 320
+    assert sum(piece.count for piece in decode(audio) if piece.kind is Kind.SILENCE) == pytest.approx(4000, abs=16)
+    assert not any(piece.exact for piece in pieces)
+
+
+def test_a_change_of_level_is_followed():
+    """Audio that turns quieter in mid-stream stays at its position, and is exact again when it is loud again."""
+    parts = (synthesize(0, RATE), quieter(synthesize(RATE, RATE)), synthesize(2 * RATE, RATE))
+    pieces = [piece for piece in decode(np.concatenate(parts)) if piece.kind is Kind.ORACLE]
+    assert all(abs(piece.position - piece.start) <= 1 for piece in pieces)
+    assert [True, False, True] == [piece.exact for piece in pieces if piece.count > RATE // 2]
+
+
+def test_a_rough_tail_is_accounted_for():
+    """What is left of a rough run at the end is part of it."""
+    samples = quieter(synthesize(50 * RATE, 1700))
+    assert 1700 == sum(piece.count for piece in decode(samples) if piece.kind is Kind.ORACLE)

@@ -33,8 +33,8 @@ class Printer:
         self._wake = trio.Event()
         self._last = False
 
-    def show(self, partial: bytes) -> None:
-        """Take the line of a partial; an older one that was not printed yet is dropped."""
+    def show(self, partial: bytes | None) -> None:
+        """Take the line of a partial, or None; an older one that was not printed yet is dropped."""
         self._partial = partial
         self._wake.set()
 

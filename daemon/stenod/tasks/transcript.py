@@ -46,9 +46,9 @@ class _Seat:
 
 
 class Transcript:
-    """`partials` takes the line of a partial at once; None where nobody wants them."""
+    """`partials` takes the line of a partial at once, and None when the last one is overtaken by its final."""
 
-    def __init__(self, journal: Journal, partials: Callable[[bytes], None] | None = None) -> None:
+    def __init__(self, journal: Journal, partials: Callable[[bytes | None], None] | None = None) -> None:
         self._journal = journal
         self._partials = partials
         self._send, self._receive = trio.open_memory_channel[tuple[str, list[Event] | None]](QUEUE_MAX)
@@ -147,7 +147,9 @@ class Transcript:
         if self._partials is None:
             return
         for event in events:
-            if isinstance(event, Partial) and event.words:
+            if isinstance(event, Final):
+                self._partials(None)
+            elif isinstance(event, Partial) and event.words:
                 words = self._placed(seat, event.words)
                 self._partials(records.line(records.Partial(**self._turn(seat, words, event))))
 

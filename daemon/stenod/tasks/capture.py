@@ -56,6 +56,7 @@ class Capture:
         self._started_at = 0.0
         self._read_seconds = 0.0
         self._came = False
+        self._told_lost = False
         self.turned_at = clock.now()
         """When it last read something or tried to open the source."""
 
@@ -100,17 +101,19 @@ class Capture:
     async def _resume(self, block: Block) -> None:
         """Place the first block of an opening on the timeline: after the time that passed without the source."""
         duration = block.frames / block.rate
-        now = self._stamp(block)
+        now, began_at = self._stamp(block), self._clock.wall() - duration
         self._read_seconds = 0.0
         self._started_at = self._clock.now() - duration
         if self._live and self._seen_at is not None:
             missing = now - duration - self._seen_at
             await self._journal.gap(round(missing * self._journal.rate), Cause.DEVICE)
-            await self._tell("back", f"{self._source.description} is back after {missing:.1f} s")
         elif self._live and self._journal.tail > 0:
-            missing = self._clock.wall() - duration - self._journal.utc(self._journal.tail)
+            missing = began_at - self._journal.utc(self._journal.tail)
             await self._journal.gap(round(missing * self._journal.rate), Cause.STOPPED)
-        self._journal.anchor(self._journal.tail, self._clock.wall() - duration)
+        self._journal.anchor(self._journal.tail, began_at)
+        if self._told_lost:
+            self._told_lost = False
+            await self._tell("back", f"{self._source.description} is back")
 
     def _take(self, block: Block) -> None:
         """Convert and append; a change of format in mid-stream begins a new conversion."""
@@ -155,7 +158,8 @@ class Capture:
         self._flush()
         delay = REOPEN_SECONDS[min(losses, len(REOPEN_SECONDS) - 1)]
         self._log.warning("source.lost", source=self._source.description, reason=reason, delay_seconds=delay)
-        if losses <= 1:
+        if not self._told_lost:
+            self._told_lost = True
             await self._tell("lost", reason)
         await trio.sleep(delay)
 

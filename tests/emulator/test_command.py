@@ -6,11 +6,13 @@ import signal
 import socket
 import subprocess
 import sys
+from dataclasses import fields
 
 import pytest
 from click.testing import CliRunner
 
 from stenod.emulator.command import emulate
+from stenod.emulator.faults import KINDS, Fault
 
 
 def run(*arguments: str):
@@ -24,6 +26,8 @@ def test_help_teaches_and_is_cheap():
     code, text = run("--help")
     assert 0 == code
     assert 'kind = "black-hole"' in text
+    assert all(name in text.replace(",", " ").split() for name in KINDS)
+    assert all(field.name in text for field in fields(Fault))
     script = "import sys, stenod.emulator.command; print(sorted({'numpy', 'trio', 'wsproto'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert "[]\n" == done.stdout

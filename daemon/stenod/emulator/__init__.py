@@ -6,18 +6,21 @@ a second, independent reading of the same facts, so that one mistake cannot hide
 
 Map, from the outside in:
 
-- `command`        `stenod emulate`
-- `server`         options, the listener, one `Emulator` that serves any trio stream
+- `command`        `stenod emulate`; `options` what it can be told
+- `server`         the listener, and one `Emulator` that serves any trio stream
 - `websocket`      one WebSocket connection; `gate` what stands between it and its stream when the line is bad
-- `conversation`   one connection's life: handshake, judgement, session, end
-- `session`        what every dialect shares: audio account, engine, timers, faults
+- `conversation`   one connection's life: handshake, judgement, session; `ending` how an end is said
+- `session`        what every dialect shares: audio account, engine, timers; `delivery` its outgoing messages
 - `dialect`        the words between a session and a dialect; `assemblyai` the dialect, `assemblyai_settings` its rules
-- `account`        how much audio was received and when it would have been processed
-- `faults`         the fault table; `schedule` when each one strikes
+- `account`        how much audio was received and when it would have been processed; `duequeue` where it waits
+- `faults`         the fault table; `schedule` when each one strikes; `strikes` what it does; `garbage` what it sends
 - `engine`         the words between a session and an engine; `engines` which engine serves
 - `oracle`         synthetic audio that names its own position; `plans` what is a word in it; `decoder` its reading;
                    `oracle_engine` the recogniser made of it
-- `script`         words at given times; `recogniser` and `recogniser_child` pocketsphinx in a process of its own
+- `script`         words at given times
+- `recogniser`     pocketsphinx in a process of its own, `recogniser_child`; `endpointing` where speech begins and ends
 - `turns`          words to turns; `realism` the untidiness of real providers
 - `log`            what the server saw, said and did: the truth that a client's transcript is held against
+
+A further dialect is one more file and its row in `conversation.TONGUES`.
 """

@@ -77,6 +77,13 @@ def emulate(
         duration = 20.0
         $ stenod emulate --port 8080 --faults outage.toml --log truth.jsonl
 
+    \b
+    Kinds of fault:
+        black-hole, refuse, status, slow, slow-begin, drop, close, error, error-untyped,
+        expire, begin-then-die, deaf, mute, slow-messages, garbage, huge
+    When: wall (seconds since the start) or audio (seconds of a session's audio), repeat, session, attempt, count.
+    What: duration, code, text, status.
+
     Stop it with Ctrl-C. Exit codes: 0 stopped, 69 the engine or the port cannot be had, 78 the configuration is wrong.
     """
     from stenod.emulator.options import EmulatorOptions

@@ -5,8 +5,8 @@ of the signal again and compares. Equal to the last bit costs two array operatio
 sample is the exact end of a run. Not equal but strongly correlated (resampled, louder, quieter) is followed too,
 with the lag of the best correlation, and marked as not exact. *Searching*: it tries windows of one block at a step
 of 2.5 ms, reads 32 tone pairs in each with one Fourier transform, takes the window whose pairs are decided most
-clearly, turns its code into a position, aligns by correlation with the signal made again, and extends the run
-backwards to where it began.
+clearly, turns its code into a position, aligns by correlation with the signal made again, believes it if it reads
+the same once aligned (a few wrong bits correlate well too), and extends the run backwards to where it began.
 
 What it returns tiles the audio it was given: each sample belongs to exactly one `Piece`, except that where a jump
 joins two runs with equal samples at the seam both runs contain them (the data cannot tell; about one jump in a

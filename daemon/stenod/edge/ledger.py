@@ -11,11 +11,13 @@ All methods block; the journal calls them one at a time, in a thread (inline in 
 """
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from stenod.core.timeline import Cause, Settled, State
 from stenod.core.transaction import StreamState, Transaction
+from stenod.core.verdict import ExitCode
 
 SCHEMA_VERSION = 1
 SCHEMA = """
@@ -44,29 +46,32 @@ CREATE TABLE anchor (
 class LedgerUnusable(Exception):
     """The database cannot be used as it is; the text says why and what to do."""
 
+    exit_code = ExitCode.CANNOT_CREATE
+
 
 class Ledger:
     """One database file, or `:memory:` for simulation."""
 
     def __init__(self, path: Path | None) -> None:
-        self._memory = path is None
-        name = ":memory:" if path is None else str(path)
+        self._name = ":memory:" if path is None else str(path)
+        self._connections: list[sqlite3.Connection] = []
         try:
-            self._commits = self._connect(name, "FULL")
-            self._create()
-            self._places = self._commits if self._memory else self._connect(name, "NORMAL")
-        except sqlite3.DatabaseError as error:
-            message = f"cannot open the ledger {name}: {error}; move it away to begin anew"
-            raise LedgerUnusable(message) from error
+            with self._explained():
+                self._commits = self._connect("FULL")
+                self._create()
+                self._places = self._commits if path is None else self._connect("NORMAL")
+        except LedgerUnusable:
+            self.close()
+            raise
 
     def open_stream(self, stream: str, rate: int) -> StreamState:
         """Return the stream's state, made new where it is not known."""
-        with self._commits:
-            self._commits.execute("INSERT OR IGNORE INTO stream VALUES (?, ?, 0, 0, 0, 0)", (stream, rate))
-        rate, epoch, sequence, session, tail = self._commits.execute(
-            "SELECT rate, epoch, sequence, session, tail FROM stream WHERE stream = ?", (stream,)
-        ).fetchone()
-        spans, anchors = tuple(self._spans(stream)), tuple(self._anchors(stream))
+        with self._explained(), self._commits as database:
+            database.execute("INSERT OR IGNORE INTO stream VALUES (?, ?, 0, 0, 0, 0)", (stream, rate))
+            rate, epoch, sequence, session, tail = database.execute(
+                "SELECT rate, epoch, sequence, session, tail FROM stream WHERE stream = ?", (stream,)
+            ).fetchone()
+            spans, anchors = tuple(self._spans(stream)), tuple(self._anchors(stream))
         return StreamState(rate, epoch, sequence, session, tail, spans, anchors)
 
     def streams(self) -> list[tuple[str, int]]:
@@ -75,7 +80,7 @@ class Ledger:
 
     def commit(self, stream: str, epoch: int, transaction: Transaction) -> None:
         """Write all of it or nothing; durable when it returns."""
-        with self._commits as database:
+        with self._explained(), self._commits as database:
             for change in transaction.changes:
                 database.executemany(
                     "DELETE FROM span WHERE stream = ? AND start = ?", [(stream, start) for start in change.removed]
@@ -112,23 +117,40 @@ class Ledger:
 
     def close(self) -> None:
         """Close the database; what was committed stays."""
-        if not self._memory:
-            self._places.close()
-        self._commits.close()
+        for connection in reversed(self._connections):
+            connection.close()
 
-    def _connect(self, name: str, synchronous: str) -> sqlite3.Connection:
-        database = sqlite3.connect(name, timeout=5.0, check_same_thread=False)
+    def _connect(self, synchronous: str) -> sqlite3.Connection:
+        database = sqlite3.connect(self._name, timeout=5.0, check_same_thread=False)
+        self._connections.append(database)
         database.execute("PRAGMA journal_mode = WAL")
         database.execute(f"PRAGMA synchronous = {synchronous}")
         database.execute("PRAGMA secure_delete = ON")
         return database
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Say what a failure of the database means, and what to do."""
+        try:
+            yield
+        except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
+            raise  # A defect of ours, which no remedy mends.
+        except sqlite3.DatabaseError as error:
+            remedy = "see that its disk has room and that nobody else uses it"
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+                remedy = "move its directory away to begin anew"
+            message = f"cannot use the ledger {self._name}: {error}; {remedy}"
+            raise LedgerUnusable(message) from error
 
     def _create(self) -> None:
         version = self._commits.execute("PRAGMA user_version").fetchone()[0]
         if version == 0:
             self._commits.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
         elif version != SCHEMA_VERSION:
-            message = f"the ledger has format {version}, this stenod reads {SCHEMA_VERSION}; use the newer version"
+            message = (
+                f"cannot use the ledger {self._name}: it has format {version}, and this stenod reads {SCHEMA_VERSION}; "
+                "use the version that wrote it, or another state directory"
+            )
             raise LedgerUnusable(message)
 
     def _spans(self, stream: str) -> Iterable[Settled]:

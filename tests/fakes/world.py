@@ -404,6 +404,13 @@ class World:
             nursery.cancel_scope.cancel()
         self.emulator.close()
 
+    def pause_around(self, sample: int) -> float:
+        """Return the seconds of the pause that this sample of the plan lies in; 0 within a word."""
+        words = words_between(max(0, sample - 10 * RATE), sample + 10 * RATE, self.conditions.plan, rate=RATE)
+        before = [end for _, _, end in words if end <= sample]
+        after = [start for _, start, _ in words if start >= sample]
+        return 0.0 if len(before) + len(after) < len(words) else (min(after) - max(before)) / RATE
+
     def _parts(self) -> Parts:
         conditions = self.conditions
         source = OracleSource(conditions, self.end)

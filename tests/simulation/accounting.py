@@ -21,8 +21,8 @@ RATE_RATIO_MAX = 1.25
 RATE_SECONDS = 10.0
 ROUNDING_SECONDS = 1e-6
 WORDS_SHOWN_MAX = 12
-DEAFENING = ("deaf", "black-hole")
-"""Faults during which no goodbye can arrive."""
+DEAFENING = ("deaf", "black-hole", "huge")
+"""Faults during which no goodbye can arrive (a message over the limit is answered with a close, at once)."""
 
 Span = tuple[int, int]
 
@@ -45,7 +45,7 @@ def told(world: World, lines_max: int = 60) -> Iterator[str]:
 
 
 def name_of(text: str) -> str:
-    """Return a word's name without a finished turn's formatting; one that was heard otherwise (`v`) keeps its number."""
+    """Return a word's name without a turn's formatting; one that was heard otherwise (`v`) keeps its number."""
     name = text.lower().rstrip(".")
     return f"w{name[1:]}" if name.startswith("v") else name
 
@@ -147,13 +147,12 @@ def sessions(world: World) -> Iterator[str]:
         if end is None:
             yield f"session {number} never ended"
             continue
+        strikes = [strike for strike in struck if strike.session in (number, None)]
+        deaf = any(strike.kind in DEAFENING for strike in strikes)
         age = end.at - opening.at
-        if age >= world.conditions.limit_seconds:
+        if age >= world.conditions.limit_seconds and not deaf:
             yield f"session {number} became {age:.3f} s old"
-        faulted = end.by == "fault" or any(
-            strike.session == number or (strike.session is None and strike.kind in DEAFENING) for strike in struck
-        )
-        if number not in goodbyes and not faulted:
+        if number not in goodbyes and not deaf and end.by != "fault":
             yield f"session {number} ended without our goodbye: {end.code} {end.text!r} by {end.by}"
     for failed in world.emulator.log.of(log.Failed):
         yield f"the server failed: {failed.traceback}"

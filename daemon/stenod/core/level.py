@@ -5,7 +5,7 @@ floor follows quickly downwards and slowly upwards, so that a long sentence does
 (a muted microphone, a noise gate) are quiet but no room: they only undo what was learnt of a loud one.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,6 +15,8 @@ QUIET_MARGIN_DB = 6.0
 FLOOR_DB_MIN = -96.0
 FLOOR_RISE_DB_PER_SECOND = 1.0
 FLOOR_START_DB = -55.0
+ROUNDING_SECONDS = 1e-6
+"""Of a sum of blocks."""
 
 
 def levels_db(pcm: bytes, rate: int) -> list[float]:
@@ -55,6 +57,16 @@ class LevelMeter:
             else:
                 self.quiet_seconds = 0.0
                 self.loud_seconds += BLOCK_SECONDS
+
+    def quiet_after(self, pcm: bytes, seconds: float) -> int | None:
+        """Return after how many samples of what comes next it has been quiet for `seconds`; None where it never is."""
+        ahead = replace(self)
+        size = 2 * round(self.rate * BLOCK_SECONDS)
+        for end in range(size, len(pcm) + 1, size):
+            ahead.add(pcm[end - size : end])
+            if ahead.quiet_seconds >= seconds - ROUNDING_SECONDS:
+                return end // 2
+        return None
 
     @property
     def quiet(self) -> bool:

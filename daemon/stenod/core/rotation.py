@@ -25,6 +25,11 @@ class RotationPlan:
     cut_by: float
     limit_at: float
 
+    @property
+    def alone_by(self) -> float:
+        """When the old session is ended even without a successor: what it would say after its limit is lost."""
+        return (self.cut_by + self.limit_at) / 2
+
 
 def plan(
     *,

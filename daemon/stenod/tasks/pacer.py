@@ -12,6 +12,7 @@ from stenod.core.clock import Clock
 from stenod.core.level import LevelMeter
 from stenod.core.pacing import RateRule
 from stenod.core.sentmap import SentMap
+from stenod.core.timeline import Span
 from stenod.core.turns import force_due
 from stenod.providers.base import Conversation
 from stenod.tasks.journal import Journal
@@ -45,6 +46,8 @@ class Pacer:
         self._turn_seconds_max = turn_seconds_max
         self._forced_turn: float | None = None
         self._cut = trio.Event()
+        self._wanted_quiet_seconds: float | None = None
+        self._quiet_found = trio.Event()
         self.meter = LevelMeter(journal.rate)
         self.sent = sent_map.origin
         self.end = FOREVER
@@ -55,6 +58,13 @@ class Pacer:
         self.end = end
         self._cut.set()
 
+    def cut_when_quiet(self, seconds: float) -> trio.Event:
+        """Cut where it has been quiet for so long, in what was not sent yet; the event is set when that is done."""
+        self._wanted_quiet_seconds = seconds
+        if self.meter.quiet_seconds >= seconds:
+            self._cut_at_quiet(self.sent)
+        return self._quiet_found
+
     async def run(self, link: Link) -> None:
         """Return when everything before `end` has been sent."""
         while self.sent < self.end:
@@ -62,6 +72,8 @@ class Pacer:
             run = self._journal.pending_run(self.sent, min(self.end, self._journal.tail))
             if run is not None:
                 self.sent = run.start
+                if self._finds_quiet(run):
+                    continue
                 last = run.end < self._journal.tail or run.end == self.end or self._journal.finished
                 chunk = next_chunk(run.count, last=last, rule=self._chunk_rule)
                 if chunk is not None:
@@ -70,6 +82,23 @@ class Pacer:
             elif self.end < FOREVER and self._journal.tail >= self.end:
                 break
             await (pulse.wait() if self._cut.is_set() else first_of(pulse, self._cut))
+
+    def _finds_quiet(self, run: Span) -> bool:
+        """Look ahead for the quiet that was asked for, as far as one chunk may reach."""
+        if self._wanted_quiet_seconds is None:
+            return False
+        pcm = self._journal.read(run.start, min(run.count, self._chunk_rule.most))
+        samples = self.meter.quiet_after(pcm, self._wanted_quiet_seconds)
+        if samples is None:
+            return False
+        self._cut_at_quiet(run.start + samples)
+        return True
+
+    def _cut_at_quiet(self, end: int) -> None:
+        self._wanted_quiet_seconds = None
+        if end < self.end:
+            self.cut(end)
+        self._quiet_found.set()
 
     async def _send(self, chunk: Chunk, link: Link) -> None:
         rate = self._journal.rate

@@ -136,6 +136,11 @@ class Session:
         return self._pacer.sent if self._pacer is not None else self.start
 
     @property
+    def end(self) -> int:
+        """Where its audio ends: a cut, or the far future."""
+        return self._pacer.end if self._pacer is not None else self._end
+
+    @property
     def quiet_seconds(self) -> float:
         """How long it has been quiet at the end of what was sent."""
         return self._pacer.meter.quiet_seconds if self._pacer is not None else 0.0
@@ -155,6 +160,10 @@ class Session:
         self._end = end
         if self._pacer is not None:
             self._pacer.cut(end)
+
+    def cut_when_quiet(self, seconds: float) -> trio.Event:
+        """Cut at the next point where it has been quiet for so long; the event is set when that is done."""
+        return trio.Event() if self._pacer is None else self._pacer.cut_when_quiet(seconds)
 
     def abandon(self) -> None:
         """End it now; goodbye is still said where the provider had accepted us."""

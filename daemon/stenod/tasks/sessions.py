@@ -191,7 +191,8 @@ class Sessions:
         nursery.start_soon(session.run)
         try:
             await first_of(session.ready, session.over)
-        except trio.Cancelled:
+        except BaseException:
+            # Cancelled, perhaps within a group: nobody will ever want this session.
             session.abandon()
             raise
         if not session.ready.is_set():

@@ -23,8 +23,8 @@ from stenod.tasks.session import Session
 from stenod.tasks.sessions import Fatal, Sessions
 from stenod.tasks.waiting import first_of
 
-CUT_QUIET_SECONDS = 0.2
-"""A pause this long is where a hand-over cuts; shorter than most pauses between sentences, longer than a plosive."""
+CUT_QUIET_SECONDS = (0.2, 0.1, 0.04)
+"""Where a hand-over cuts: in a pause between sentences, failing that between words, rather than in one."""
 HANDOVER_DRAIN_SECONDS = 5.0
 """The successor's lines wait this long for the old session's last words."""
 
@@ -43,6 +43,7 @@ class _Opening:
     """A successor being opened in the background."""
 
     done: trio.Event = field(default_factory=trio.Event)
+    scope: trio.CancelScope = field(default_factory=trio.CancelScope)
     session: Session | None = None
     fatal: Fatal | None = None
 
@@ -134,27 +135,32 @@ class Supervisor:
         if opening.fatal is not None:
             raise opening.fatal
         session = opening.session
-        assert session is not None
+        if session is None:
+            return None
         session.begin(self._journal.first_pending(self._floor))
         self._turn("transcribing")
         self.reached.set()
         return session
 
     async def _open_into(self, nursery: trio.Nursery, opening: _Opening, reserved: bool) -> None:
-        """Open in the background; give up when we leave."""
-        async with trio.open_nursery() as race:
+        """Open in the background; give up when we leave, or when nobody wants it any more."""
+        with opening.scope:
+            async with trio.open_nursery() as race:
 
-            async def give_up() -> None:
-                await self._leaving.wait()
+                async def give_up() -> None:
+                    await self._leaving.wait()
+                    opening.scope.cancel()
+
+                race.start_soon(give_up)
+                try:
+                    opening.session = await self._sessions.open(nursery, reserved=reserved)
+                except Fatal as fatal:
+                    opening.fatal = fatal
+                if opening.session is not None and opening.scope.cancel_called:
+                    opening.session.abandon()
+                    opening.session = None
+                opening.done.set()
                 race.cancel_scope.cancel()
-
-            race.start_soon(give_up)
-            try:
-                opening.session = await self._sessions.open(nursery, reserved=reserved)
-            except Fatal as fatal:
-                opening.fatal = fatal
-            opening.done.set()
-            race.cancel_scope.cancel()
 
     async def _watch(self, session: Session) -> str:
         """Wait for what concerns a ready session: `over` or `rotate`; cuts it where the audio ends."""
@@ -162,17 +168,22 @@ class Supervisor:
         while not session.over.is_set():
             if self._leaving.is_set():
                 session.cut(session.sent)
-            elif self._journal.finished:
-                session.cut(self._journal.tail)
-            else:
-                timeout = moments.open_at - self._clock.now() if moments is not None else 1e9
-                with trio.move_on_after(max(0.0, timeout)) as scope:
-                    await first_of(session.over, self._journal.ended, self._leaving)
-                if scope.cancelled_caught:
-                    return "rotate"
-                continue
-            await (session.over.wait() if self._leaving.is_set() else first_of(session.over, self._leaving))
+                await session.over.wait()
+                break
+            timeout = moments.open_at - self._clock.now() if moments is not None else 1e9
+            with trio.move_on_after(max(0.0, timeout)) as scope:
+                await self._wait(session)
+            if scope.cancelled_caught:
+                return "rotate"
         return "over"
+
+    async def _wait(self, session: Session, *events: trio.Event) -> None:
+        """Wait for one of the events, the session's end or leave; when the audio ends, tell the session where."""
+        if not self._journal.finished:
+            await first_of(*events, session.over, self._leaving, self._journal.ended)
+        if self._journal.finished and not any(event.is_set() for event in events):
+            session.cut(max(self._journal.tail, session.sent))
+            await first_of(*events, session.over, self._leaving)
 
     def _plan(self, session: Session) -> RotationPlan | None:
         return plan(
@@ -190,49 +201,58 @@ class Supervisor:
         assert moments is not None
         opening = _Opening()
         nursery.start_soon(self._open_into, nursery, opening, True)
-        await first_of(opening.done, old.over, self._leaving)
-        if not opening.done.is_set() and not old.over.is_set():
-            return old
+        with trio.move_on_after(max(0.0, moments.alone_by - self._clock.now())):
+            await self._wait(old, opening.done)
         if old.over.is_set():
             rule = await self._sessions.see_off(old)
             self._log.warning("rotation.overtaken", session=old.name, rule=rule.name)
-            await opening.done.wait()
+            return await self._succeed(opening)
+        if self._leaving.is_set():
+            return old
         if opening.session is None:
-            return await self._without_successor(old, opening)
-        new = opening.session
-        if not old.over.is_set():
-            await self._find_cut(old, moments)
-        return await self._hand_over(nursery, old, new)
+            return await self._without_successor(old, moments, opening)
+        cut = await self._find_cut(old, max(moments.cut_by, (self._clock.now() + moments.alone_by) / 2))
+        return await self._hand_over(nursery, old, opening.session, cut)
 
-    async def _without_successor(self, old: Session, opening: _Opening) -> Session | None:
-        """The provider takes no successor: go on with the old session to its end."""
-        if old.over.is_set():
-            if opening.fatal is not None:
-                raise opening.fatal
-            return None
+    async def _without_successor(self, old: Session, moments: RotationPlan, opening: _Opening) -> Session | None:
+        """The provider takes no successor: end the old session before its limit; what follows waits in the journal."""
         if opening.fatal is not None:
             self._log.error("rotation.refused", session=old.name, reason=opening.fatal.text)
-        await first_of(old.over, self._leaving)
-        if self._leaving.is_set():
-            old.cut(old.sent)
-        rule = await self._sessions.see_off(old)
-        await self._pause(self._sessions.delay_after(old, rule))
-        return None
+            with trio.move_on_after(max(0.0, moments.alone_by - self._clock.now())):
+                await self._wait(old)
+        old.cut(await self._find_cut(old, (self._clock.now() + moments.limit_at) / 2))
+        rule = await self._drained(old)
+        self._log.warning("rotation.late", session=old.name, rule=rule.name)
+        return None if opening.fatal is not None else await self._succeed(opening)
 
-    async def _find_cut(self, old: Session, moments: RotationPlan) -> None:
-        """Wait for a quiet moment, until the deadline, the old session's end or the end of the audio."""
-        with trio.move_on_after(max(0.0, moments.cut_by - self._clock.now())):
-            while old.quiet_seconds < CUT_QUIET_SECONDS and not old.over.is_set() and not self._journal.finished:
-                pulse = self._journal.pulse()
-                await first_of(pulse, old.over, self._leaving)
-                if self._leaving.is_set():
-                    return
+    async def _succeed(self, opening: _Opening) -> Session | None:
+        """The old session is gone: what it left is the successor's, once that is open."""
+        if self._done() and not opening.done.is_set():
+            opening.scope.cancel()
+            return None
+        await first_of(opening.done, self._leaving)
+        if opening.fatal is not None:
+            raise opening.fatal
+        if opening.session is not None:
+            opening.session.begin(self._journal.first_pending(self._floor))
+            self._turn("transcribing")
+        return opening.session
 
-    async def _hand_over(self, nursery: trio.Nursery, old: Session, new: Session) -> Session:
+    async def _find_cut(self, old: Session, until: float) -> int:
+        """Return where the old session ends: in a quiet moment, the longer the better; anywhere, at `until`."""
+        seconds = max(0.0, until - self._clock.now()) / len(CUT_QUIET_SECONDS)
+        for quiet_seconds in CUT_QUIET_SECONDS:
+            found = old.cut_when_quiet(quiet_seconds)
+            with trio.move_on_after(seconds):
+                await self._wait(old, found)
+                return old.end if found.is_set() else old.sent
+        return old.sent
+
+    async def _hand_over(self, nursery: trio.Nursery, old: Session, new: Session, cut: int) -> Session:
         """Both meet at one sample; the old one's last words come first."""
-        cut = old.sent
         share = self._floor
         if old.over.is_set():
+            await self._sessions.see_off(old)
             new.begin(self._journal.first_pending(share))
         elif self._live:
             self._sessions.order(new, after=old)

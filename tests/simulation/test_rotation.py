@@ -1,0 +1,79 @@
+"""Hand-overs: sessions with short limits, a provider that takes no successor, and audio that ends meanwhile."""
+
+from itertools import pairwise
+
+import pytest
+
+from fakes.world import DialFault, World, simulate
+from simulation.accounting import account
+from stenod.emulator import log
+from stenod.emulator.faults import Fault
+
+
+def openings(world: World) -> list[log.Opened]:
+    """Return the sessions in the order in which they were accepted."""
+    return world.emulator.log.of(log.Opened)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("limit_seconds", [10.0, 20.0, 60.0])
+@pytest.mark.parametrize("latency_seconds", [0.0, 0.15])
+def test_sessions_with_short_limits_hand_over_without_a_loss(limit_seconds: float, latency_seconds: float) -> None:
+    """For ten minutes nothing is late, no word is cut, and two sessions are open for moments only."""
+    world = simulate(seconds=600.0, limit_seconds=limit_seconds, latency_seconds=latency_seconds)
+    account(world)
+    assert [] == [final for final in world.output.of("final") if final["late"]]
+    opened, ended = openings(world), {end.session: end for end in world.emulator.log.of(log.Ended)}
+    assert len(opened) >= 600 / limit_seconds
+    overlaps = [ended[one.session].at - after.at for one, after in pairwise(opened)]
+    assert max(overlaps) < 0.3 * limit_seconds
+
+
+@pytest.mark.slow
+def test_cut_between_words_where_no_pause_is_near() -> None:
+    """A hand-over whose time is short ends the old session between two words of a turn, never in one."""
+    world = simulate(seconds=120.0, limit_seconds=10.0)
+    account(world)
+    heard = [world.emulator.log.heard(one.session) for one in openings(world)]
+    ends = [max(record.end for record in records) for records in heard if records]
+    pauses = [world.pause_around(end) for end in ends]
+    assert min(pauses) < 0.2
+    assert min(pauses) >= 0.04
+
+
+@pytest.mark.slow
+def test_an_account_with_one_session_at_a_time() -> None:
+    """Where the provider takes no second session, the old one says goodbye first, and before its limit."""
+    world = simulate(seconds=150.0, limit_seconds=60.0, sessions_max=1)
+    account(world)
+    assert len(world.log.of("rotation.late")) >= 2
+
+
+@pytest.mark.slow
+def test_a_provider_that_is_away_when_the_successor_is_due() -> None:
+    """The old session ends before its limit; what follows waits in the journal."""
+    world = simulate(seconds=120.0, limit_seconds=60.0, dial_faults=(DialFault(kind="refuse", start=30.0, end=70.0),))
+    account(world)
+    assert len(world.log.of("rotation.late")) == 1
+
+
+@pytest.mark.slow
+def test_a_slow_successor_is_still_cut_in_quiet() -> None:
+    """Openings of nine seconds leave little time to find a pause."""
+    world = simulate(seconds=120.0, limit_seconds=30.0, faults=(Fault(kind="slow", duration=9.3),))
+    account(world)
+
+
+@pytest.mark.slow
+def test_the_audio_ends_while_no_successor_can_be_opened() -> None:
+    """The old session takes the rest, and the opening that nobody needs any more is given up."""
+    world = simulate(seconds=40.0, limit_seconds=60.0, dial_faults=(DialFault(kind="refuse", start=30.0, end=900.0),))
+    account(world)
+    assert world.ended_at < world.end / 16_000 + 1.0
+
+
+@pytest.mark.slow
+def test_the_old_session_breaks_while_a_pause_is_looked_for() -> None:
+    """A hand-over whose old session dies before the cut loses and repeats nothing."""
+    for second in range(36, 46):
+        account(simulate(seconds=60.0, limit_seconds=60.0, faults=(Fault(kind="drop", wall=second + 0.3, session=0),)))

@@ -1,7 +1,5 @@
 """The journal on the real ledger in memory: positions, commits, restarts, what is forgotten, and UTC."""
 
-import sqlite3
-
 import pytest
 import trio
 from hypothesis import given, settings
@@ -12,6 +10,7 @@ from fakes.journal import RATE, STREAM, Disk
 from fakes.source import speech
 from stenod.core import records
 from stenod.core.timeline import Cause, Settled, Span, State
+from stenod.edge.ledger import LedgerUnusable
 from stenod.tasks.journal import Journal
 
 HEARD = State.TRANSCRIBED
@@ -66,6 +65,36 @@ async def test_a_gap_is_settled_and_told(autojump_clock: trio.abc.Clock) -> None
     assert [(0.1, 0.5, "device")] == [(gap["start"], gap["end"], gap["cause"]) for gap in disk.lines("gap")]
     assert journal.read(50, 500) == speech(50, 50)
     assert journal.read(500, 100) == speech(500, 100)
+
+
+async def test_a_gap_is_never_taken_for_audio(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
+    """From its first moment on it is not pending, however long the disk takes to know of it."""
+    disk = Disk()
+    disk.seconds = 5.0
+    journal = disk.journal()
+    journal.append(speech(0, 100))
+    nursery.start_soon(journal.commit, [status("a")])
+    nursery.start_soon(journal.gap, 400, Cause.OVERFLOW)
+    for _ in range(12):
+        await trio.sleep(1.0)
+        assert [Span(0, 100)] == journal.pending(0, journal.tail)
+    assert len(disk.lines("gap")) == 1
+    assert journal.settled() == disk.journal().settled()
+
+
+async def test_audio_that_nobody_could_hear_is_given_up(autojump_clock: trio.abc.Clock) -> None:
+    """What is still pending of it becomes gaps `rejected`, each with its record."""
+    disk = Disk()
+    journal = disk.journal()
+    journal.append(speech(0, 1000))
+    await journal.commit([], [(300, 400, HEARD, None)])
+    await journal.give_up(100, 600)
+    assert [Span(0, 100), Span(600, 1000)] == journal.pending(0, 1000)
+    assert [(0.1, 0.3, "rejected"), (0.4, 0.6, "rejected")] == [
+        (gap["start"], gap["end"], gap["cause"]) for gap in disk.lines("gap")
+    ]
+    await journal.give_up(100, 600)
+    assert len(disk.lines("gap")) == 2
 
 
 @pytest.mark.parametrize("count", [0, -1, -100_000])
@@ -254,7 +283,7 @@ async def test_a_failed_commit_costs_no_audio(autojump_clock: trio.abc.Clock) ->
     journal = disk.journal()
     journal.append(speech(0, 300))
     disk.ledger._commits.execute("PRAGMA query_only = ON")
-    with pytest.raises(sqlite3.OperationalError):
+    with pytest.raises(LedgerUnusable):
         await journal.commit([status("a")], [(0, 300, HEARD, None)])
     journal._segments.finish_file()
     journal.forget(0.0)

@@ -85,7 +85,7 @@ class Journal:
         """Memory knows of a commit that the disk may not have (yet, or ever): nothing is deleted meanwhile."""
         self._pulse = trio.Event()
         self._timeline = Timeline.restored(state.spans, max(state.tail, segments.tail))
-        self._pending_loss: list[Change] = []
+        self._lost: list[tuple[Change, Cause, bool]] = []
         self._lose_missing(segments.spans())
 
     @property
@@ -139,16 +139,14 @@ class Journal:
         """Extend the timeline by `count` samples that were lost, and say so."""
         if count <= 0:
             return
-        with trio.CancelScope(shield=True):
-            start = self._timeline.extend(count)
-            record = self._gap_record(start, start + count, cause, estimated)
-            await self.commit([record], [(start, start + count, State.GAP, cause)])
+        start = self._timeline.extend(count)
+        self._lose(start, start + count, cause, estimated=estimated)
+        await self.commit([])
 
     async def give_up(self, start: int, end: int) -> None:
         """What is pending of [start, end) will not be transcribed: gaps, with the cause `rejected`."""
-        spans = self._timeline.pending(start, end)
-        new = [self._gap_record(span.start, span.end, Cause.REJECTED, False) for span in spans]
-        await self.commit(new, [(span.start, span.end, State.GAP, Cause.REJECTED) for span in spans])
+        self._lose(start, end, Cause.REJECTED)
+        await self.commit([])
 
     def read(self, position: int, count: int) -> bytes:
         """Return stored audio, as much of `count` as is contiguous."""
@@ -205,14 +203,17 @@ class Journal:
         self, new: Sequence[Record], settle: Sequence[tuple[int, int, State, Cause | None]]
     ) -> tuple[list[Record], int]:
         async with self._commit_lock:
-            losses, self._pending_loss = self._pending_loss, []
+            losses, self._lost = self._lost, []
             changes = [self._timeline.settle(*one) for one in settle]
-            lost = [span for change in losses for span in change.fresh]
-            gaps = [self._gap_record(span.start, span.end, Cause.DISK, estimated=False) for span in lost]
+            gaps = [
+                self._gap_record(span.start, span.end, cause, estimated)
+                for change, cause, estimated in losses
+                for span in change.fresh
+            ]
             identified = [self._identified(record) for record in [*gaps, *new]]
             anchors, self._unwritten_anchors = self._unwritten_anchors, []
             transaction = Transaction(
-                changes=[change for change in [*losses, *changes] if change.fresh],
+                changes=[change for change in [*(change for change, _, _ in losses), *changes] if change.fresh],
                 lines=[(sequence, records.line(record)) for sequence, record in identified],
                 sequence=self._sequence,
                 session=self._session,
@@ -277,8 +278,11 @@ class Journal:
         edges = [(0, 0), *((span.start, span.end) for span in stored), (self.tail, self.tail)]
         for (_, start), (end, _) in pairwise(edges):
             if start < end:
-                for span in self._timeline.pending(start, end):
-                    self._pending_loss.append(self._timeline.settle(span.start, span.end, State.GAP, Cause.DISK))
+                self._lose(start, end, Cause.DISK)
+
+    def _lose(self, start: int, end: int, cause: Cause, *, estimated: bool = False) -> None:
+        """Settle at once, so that nobody takes it for audio; record and ledger follow with the next commit."""
+        self._lost.append((self._timeline.settle(start, end, State.GAP, cause), cause, estimated))
 
     def _notify(self) -> None:
         pulse, self._pulse = self._pulse, trio.Event()

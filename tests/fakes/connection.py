@@ -30,7 +30,8 @@ class FakeConnection:
         self._notify()
 
     async def send(self, frame: Frame, seconds: float) -> None:
-        """Keep the frame; it takes `send_seconds`."""
+        """Keep the frame with the time at which it was given; it takes `send_seconds`."""
+        given_at = trio.current_time()
         with trio.move_on_after(seconds) as scope:
             await trio.sleep(self.send_seconds)
         if scope.cancelled_caught:
@@ -38,7 +39,7 @@ class FakeConnection:
         if self._end is not None:
             raise self._end
         assert self.closed_at is None
-        self.sent.append((trio.current_time(), frame))
+        self.sent.append((given_at, frame))
         self.heard(frame)
 
     def heard(self, frame: Frame) -> None:

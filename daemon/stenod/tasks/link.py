@@ -3,9 +3,11 @@
 So the fault detector sees all, each send has its deadline, and the pacer and the timers share one way out.
 """
 
+import trio
+
 from stenod.core.clock import Clock
 from stenod.core.liveness import Liveness
-from stenod.core.transport import Connection, Frame
+from stenod.core.transport import Connection, ConnectionEnded, Frame
 
 
 class Link:
@@ -15,6 +17,7 @@ class Link:
         self._connection = connection
         self._clock = clock
         self._send_seconds = send_seconds
+        self._heard = trio.Event()
         self.liveness = liveness
 
     async def send(self, frame: Frame, *, speech_seconds: float = 0.0) -> None:
@@ -26,10 +29,28 @@ class Link:
         """Return the next message or raise `ConnectionEnded`."""
         frame = await self._connection.receive()
         self.liveness.heard(self._clock.now())
+        self._heard.set()
         return frame
 
     async def ping(self) -> None:
-        """Ask whether the other side is there; returns when it is."""
+        """Ask whether the other side is there; returns when it is.
+
+        A message is an answer too. Its pong is then not waited for: if it never came, nobody would ask again.
+        """
         self.liveness.asked(self._clock.now())
-        await self._connection.ping()
+        self._heard = trio.Event()
+        failure: ConnectionEnded | None = None
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._overtake, nursery.cancel_scope)
+            try:
+                await self._connection.ping()
+            except ConnectionEnded as ended:
+                failure = ended
+            nursery.cancel_scope.cancel()
+        if failure is not None:
+            raise failure
         self.liveness.answered(self._clock.now())
+
+    async def _overtake(self, question: trio.CancelScope) -> None:
+        await self._heard.wait()
+        question.cancel()

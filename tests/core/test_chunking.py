@@ -91,3 +91,19 @@ def test_refuses_a_rule_that_contradicts_itself(sizes: tuple[int, int, int]) -> 
     """Sizes out of order, or a minimum of nothing, are a mistake of the caller."""
     with pytest.raises(AssertionError):
         ChunkRule(*sizes)
+
+
+@pytest.mark.parametrize(
+    ("samples_max", "expected"),
+    [
+        (16_000, ChunkRule(800, 1600, 16_000)),
+        (20_000, ChunkRule(800, 1600, 16_000)),
+        (4000, ChunkRule(800, 1600, 4000)),
+        (1000, ChunkRule(800, 1000, 1000)),
+        (10, ChunkRule(800, 800, 800)),
+        (0, ChunkRule(800, 800, 800)),
+    ],
+)
+def test_a_shortened_rule_keeps_to_the_provider(samples_max: int, expected: ChunkRule) -> None:
+    """Chunks may be made shorter than the provider's maximum, never than its minimum."""
+    assert expected == ChunkRule(800, 1600, 16_000).shortened(samples_max)

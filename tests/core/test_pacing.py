@@ -156,3 +156,16 @@ def test_memory_is_one_window() -> None:
     assert sum(seconds for _, seconds in sender._sent) == pytest.approx(sender._sum, abs=1e-9)
     sender.allowed_at(10_000.0, CHUNK)
     assert sender._sum == 0.0
+
+
+@pytest.mark.parametrize("ratio", [1.001, 1.02, 1.05, 1.1, 1.25, 2.0, 4.0])
+def test_whole_chunks_still_gain_on_the_clock(ratio: float) -> None:
+    """As many of the longest chunks as fit into a window are half as much faster than real time as is allowed."""
+    seconds = min(1.0, RateRule(ratio).chunk_seconds_max)
+    fit = (ratio * WINDOW_SECONDS + 1e-9) // seconds
+    assert fit * seconds / WINDOW_SECONDS >= 1.0 + (ratio - 1.0) / 2.0 - 1e-9
+
+
+def test_at_real_time_nothing_can_be_gained() -> None:
+    """There chunks need not be short."""
+    assert RateRule(1.0).chunk_seconds_max == WINDOW_SECONDS

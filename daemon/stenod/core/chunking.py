@@ -29,6 +29,11 @@ class ChunkRule:
         least, most = max(1, ceil(rate * seconds_min - 1e-9)), floor(rate * seconds_max + 1e-9)
         return cls(least, min(max(round(rate * seconds_wanted), least), most), most)
 
+    def shortened(self, samples_max: int) -> "ChunkRule":
+        """Return the rule with chunks of at most so many samples, as far as the provider's minimum allows."""
+        most = max(self.least, min(self.most, samples_max))
+        return ChunkRule(self.least, min(self.wanted, most), most)
+
 
 @dataclass(frozen=True, slots=True)
 class Chunk:

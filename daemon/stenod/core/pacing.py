@@ -22,6 +22,12 @@ class RateRule:
     _sum: float = 0.0
     _free_at: float = 0.0
 
+    @property
+    def chunk_seconds_max(self) -> float:
+        """Longer chunks would leave so much of a window unused that what is late could not be caught up."""
+        slack = (self.ratio - 1.0) * WINDOW_SECONDS
+        return slack / 2.0 if slack > TOLERANCE_SECONDS else WINDOW_SECONDS
+
     def allowed_at(self, now: float, seconds: float) -> float:
         """Return when (at the earliest `now`) a chunk of this length may go out."""
         assert 0 < seconds <= self.ratio * WINDOW_SECONDS, seconds

@@ -39,7 +39,7 @@ class Pacer:
     ) -> None:
         self._journal = journal
         self._conversation = conversation
-        self._chunk_rule = chunk_rule
+        self._chunk_rule = chunk_rule.shortened(int(rate_rule.chunk_seconds_max * journal.rate))
         self._rate_rule = rate_rule
         self._sent_map = sent_map
         self._clock = clock

@@ -1,0 +1,343 @@
+"""The pacer's promise, which the README repeats: whatever the microphone does, every message carries 50 to 1000 ms of
+audio, nothing is sent faster than the rule, and put together they are the recording, sample for sample.
+"""
+
+import pytest
+import trio
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from trio.testing import MockClock
+
+from fakes.clock import FakeClock
+from fakes.connection import FakeConnection
+from fakes.dialect import ToyConversation, said
+from fakes.journal import Disk
+from fakes.source import quiet, speech
+from stenod.core.chunking import ChunkRule
+from stenod.core.liveness import Liveness, LivenessOptions
+from stenod.core.pacing import WINDOW_SECONDS, RateRule
+from stenod.core.sentmap import SentMap
+from stenod.core.timeline import Cause, State
+from stenod.core.transport import ConnectionEnded
+from stenod.tasks.link import Link
+from stenod.tasks.pacer import Pacer
+
+
+class Booth:
+    """A pacer between a journal and a connection that takes everything."""
+
+    def __init__(self, *, rate: int = 1000, chunk: float = 0.1, ratio: float = 1.25, start: int = 0) -> None:
+        self.rate, self.ratio = rate, ratio
+        self.disk = Disk(rate)
+        self.clock = FakeClock()
+        self.journal = self.disk.journal(self.clock)
+        self.connection = FakeConnection()
+        self.link = Link(self.connection, Liveness(LivenessOptions(), 0.0), self.clock, 3.0)
+        self.conversation = ToyConversation(greets=True, keepalive=None)
+        self.sent_map = SentMap(rate, start)
+        self.rule = ChunkRule.of(rate=rate, seconds_min=0.05, seconds_wanted=chunk, seconds_max=1.0)
+        self.pacer = Pacer(
+            journal=self.journal,
+            conversation=self.conversation,
+            chunk_rule=self.rule,
+            rate_rule=RateRule(ratio),
+            sent_map=self.sent_map,
+            clock=self.clock,
+            turn_seconds_max=20.0,
+        )
+        self.audio = bytearray()
+        """The whole timeline, zeros in the gaps."""
+
+    def record(self, pcm: bytes) -> None:
+        """Append audio."""
+        self.journal.append(pcm)
+        self.audio += pcm
+
+    async def lose(self, count: int) -> None:
+        """Append a gap."""
+        await self.journal.gap(count, Cause.DEVICE)
+        self.audio += bytes(2 * count)
+
+    async def run(self) -> None:
+        """Send everything up to the cut."""
+        await self.pacer.run(self.link)
+
+    @property
+    def messages(self) -> list[tuple[float, float]]:
+        """Time and length in seconds of every message."""
+        return [(at, len(pcm) / 2 / self.rate) for at, pcm in self.connection.audio]
+
+    def check(self) -> None:
+        """Hold the promise."""
+        for _, seconds in self.messages:
+            assert 0.05 <= seconds <= 1.0
+        for first, _ in self.messages:
+            window = [seconds for at, seconds in self.messages if first <= at < first + WINDOW_SECONDS - 1e-4]
+            assert sum(window) <= self.ratio * WINDOW_SECONDS + 1e-5
+        wire = b"".join(pcm for _, pcm in self.connection.audio)
+        assert len(wire) == 2 * self.sent_map.sent
+        position = 0
+        for run in self.sent_map._runs:
+            piece = wire[2 * run.session : 2 * (run.session + run.count)]
+            if run.stream is None:
+                assert piece == bytes(len(piece)), "what is injected is silence"
+                continue
+            assert run.stream >= position, "nothing twice, nothing backwards"
+            position = run.stream + run.count
+            assert position <= self.pacer.end
+            assert bytes(self.audio[2 * run.stream : 2 * position]) == piece
+
+    def streamed(self) -> list[tuple[int, int]]:
+        """Return the spans of the stream that were sent, joined."""
+        spans: list[tuple[int, int]] = []
+        for span in self.sent_map.covered(1e9):
+            if spans and spans[-1][1] == span.start:
+                spans[-1] = (spans[-1][0], span.end)
+            else:
+                spans.append((span.start, span.end))
+        return spans
+
+
+async def test_a_live_minute(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
+    """Blocks of 20 ms become messages of 100 ms, each sent as soon as it is full."""
+    booth = Booth()
+    nursery.start_soon(booth.run)
+    for index in range(3000):
+        await trio.sleep(0.02)
+        booth.record(speech(20 * index, 20))
+    await trio.sleep(0.01)
+    assert {0.1} == {seconds for _, seconds in booth.messages}
+    assert booth.streamed() == [(0, 60_000)]
+    assert all(abs(at - 0.1 * (index + 1)) < 0.001 for index, (at, _) in enumerate(booth.messages))
+    booth.check()
+
+
+async def test_behind_it_hurries_in_larger_messages(autojump_clock: trio.abc.Clock) -> None:
+    """A backlog goes out in messages of a second at almost the allowed rate: a rest of a window is not used."""
+    booth = Booth()
+    booth.record(speech(0, 100_000))
+    booth.pacer.cut(100_000)
+    await booth.run()
+    booth.check()
+    assert {1.0} == {seconds for _, seconds in booth.messages}
+    assert trio.current_time() == pytest.approx(81.5, abs=2.0)
+    assert booth.streamed() == [(0, 100_000)]
+
+
+@pytest.mark.parametrize("ratio", [1.02, 1.05, 1.25])
+async def test_what_is_late_is_caught_up(autojump_clock: trio.abc.Clock, nursery: trio.Nursery, ratio: float) -> None:
+    """However little faster than the clock is allowed, a session that is late is not late for good."""
+    booth = Booth(ratio=ratio)
+    booth.record(speech(0, 5000))
+    nursery.start_soon(booth.run)
+    for index in range(round(2 * 5.0 / (ratio - 1.0))):
+        await trio.sleep(1.0)
+        booth.record(speech(5000 + 1000 * index, 1000))
+    await trio.sleep(0.5)
+    assert booth.journal.tail - booth.pacer.sent <= 1500
+    booth.check()
+
+
+@pytest.mark.parametrize("rest", [1, 49, 50, 51, 99, 100, 199])
+async def test_the_rest_is_filled_up_with_silence(autojump_clock: trio.abc.Clock, rest: int) -> None:
+    """What is left at a cut is sent whole, never short and never twice."""
+    booth = Booth()
+    booth.record(speech(0, 1000 + rest))
+    booth.pacer.cut(1000 + rest)
+    await booth.run()
+    booth.check()
+    assert booth.streamed() == [(0, 1000 + rest)]
+    assert booth.sent_map.injected == max(0, 50 - (1000 + rest) % 50) * (rest < 50)
+
+
+async def test_a_gap_is_not_waited_for(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
+    """What lies before a gap goes out at once, and its time is not sent."""
+    booth = Booth()
+    nursery.start_soon(booth.run)
+    booth.record(speech(0, 130))
+    await trio.sleep(10.0)
+    assert booth.streamed() == [(0, 100)]
+    await booth.lose(5000)
+    booth.record(speech(5130, 100))
+    await trio.sleep(1.0)
+    assert booth.streamed() == [(0, 130), (5130, 5230)]
+    booth.check()
+
+
+async def test_what_is_settled_is_not_sent_again(autojump_clock: trio.abc.Clock) -> None:
+    """A replay skips what another session has transcribed."""
+    booth = Booth(start=500)
+    booth.record(speech(0, 3000))
+    await booth.journal.commit([], [(0, 700, State.TRANSCRIBED, None), (1000, 2000, State.TRANSCRIBED, None)])
+    booth.pacer.cut(2500)
+    await booth.run()
+    assert booth.streamed() == [(700, 1000), (2000, 2500)]
+    booth.check()
+
+
+async def test_an_empty_span_sends_nothing(autojump_clock: trio.abc.Clock) -> None:
+    """A cut where it begins is the end."""
+    booth = Booth(start=100)
+    booth.record(speech(0, 1000))
+    booth.pacer.cut(100)
+    await booth.run()
+    assert booth.messages == []
+
+
+async def test_a_cut_in_the_future_is_waited_for(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
+    """It ends when the audio before the cut has come, and sends nothing after it."""
+    booth = Booth()
+    booth.record(speech(0, 250))
+    booth.pacer.cut(470)
+    done = trio.Event()
+
+    async def run() -> None:
+        await booth.run()
+        done.set()
+
+    nursery.start_soon(run)
+    await trio.sleep(5.0)
+    assert not done.is_set()
+    booth.record(speech(250, 1000))
+    await trio.sleep(1.0)
+    assert done.is_set()
+    assert booth.streamed() == [(0, 470)]
+    booth.check()
+
+
+async def test_a_cut_while_it_waits_for_the_rate_rule(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
+    """A chunk that was planned beyond the cut is planned anew."""
+    booth = Booth(ratio=1.0)
+    booth.record(speech(0, 10_000))
+    nursery.start_soon(booth.run)
+    await trio.sleep(3.5)
+    sent = booth.pacer.sent
+    booth.pacer.cut(sent + 130)
+    await trio.sleep(5.0)
+    assert booth.streamed() == [(0, sent + 130)]
+    booth.check()
+
+
+async def test_a_cut_behind_what_was_sent_is_a_mistake(autojump_clock: trio.abc.Clock) -> None:
+    """What is on its way cannot be called back."""
+    booth = Booth()
+    booth.record(speech(0, 1000))
+    booth.pacer.cut(1000)
+    await booth.run()
+    with pytest.raises(AssertionError):
+        booth.pacer.cut(booth.pacer.sent - 1)
+
+
+async def test_a_broken_connection_ends_it(autojump_clock: trio.abc.Clock) -> None:
+    """What the connection says is handed up, and the journal is as it was."""
+    booth = Booth()
+    booth.record(speech(0, 1000))
+    booth.connection.end("gone", 1006)
+    with pytest.raises(ConnectionEnded, match="gone"):
+        await booth.run()
+    assert booth.journal.cursor == 0
+
+
+async def test_the_sent_map_is_ahead_of_the_answer(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
+    """While a send has not returned, its audio is in the map: the provider may answer first."""
+    booth = Booth()
+    booth.connection.send_seconds = 2.0
+    booth.record(speech(0, 150))
+    nursery.start_soon(booth.run)
+    await trio.sleep(1.0)
+    assert booth.connection.audio == []
+    assert booth.sent_map.seconds == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize(("pause_at", "forced_at"), [(None, 30.0), (5.0, 30.0), (22.0, 22.0), (19.95, 20.1)])
+async def test_a_monologue_is_ended_once(
+    autojump_clock: trio.abc.Clock, nursery: trio.Nursery, pause_at: float | None, forced_at: float
+) -> None:
+    """A turn over twenty seconds is ended in a pause, or at thirty anywhere; once, though it stays open."""
+    booth = Booth()
+    nursery.start_soon(booth.run)
+    booth.record(quiet(1000))
+    booth.conversation.receive(said(open=1.0), 0.0)
+    for index in range(100, 600):
+        await trio.sleep(0.1)
+        pausing = pause_at is not None and pause_at <= index / 10 - 9.0 - 1.0 + 0.001 <= pause_at + 0.3
+        booth.record(quiet(100) if pausing else speech(100 * index, 100))
+    forced = [at for at, frame in booth.connection.sent if frame == "force"]
+    assert len(forced) == 1
+    assert forced[0] == pytest.approx(forced_at, abs=0.5)
+
+
+async def test_every_monologue_is_ended(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
+    """The next turn has its own bound."""
+    booth = Booth()
+    nursery.start_soon(booth.run)
+    for index in range(1000):
+        await trio.sleep(0.1)
+        if index in (10, 350, 700):
+            booth.conversation.receive(said(open=index / 10), 0.0)
+        booth.record(speech(100 * index, 100))
+    assert ["force"] * 3 == booth.connection.texts
+
+
+async def test_a_turn_in_time_is_left_alone(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
+    """Short turns and no turns are ended by nobody."""
+    booth = Booth()
+    nursery.start_soon(booth.run)
+    for index in range(1000):
+        await trio.sleep(0.1)
+        booth.conversation.receive(said(open=index // 150 * 15.0 if index % 150 < 140 else None), 0.0)
+        booth.record(speech(100 * index, 100))
+    assert booth.connection.texts == []
+
+
+blocks = st.lists(
+    st.one_of(
+        st.tuples(st.just("record"), st.sampled_from([1, 19, 20, 49, 50, 51, 100, 101, 333, 2000, 15_000])),
+        st.tuples(st.just("hush"), st.sampled_from([20, 100, 400])),
+        st.tuples(st.just("gap"), st.sampled_from([1, 30, 700])),
+        st.tuples(st.just("wait"), st.sampled_from([1, 20, 100, 1000, 20_000])),
+        st.tuples(st.just("stall"), st.sampled_from([0, 50, 1500])),
+    ),
+    max_size=25,
+)
+
+
+@given(
+    rate=st.sampled_from([1000, 8000, 11_025]),
+    chunk=st.sampled_from([0.05, 0.06, 0.1, 0.25, 0.7, 1.0]),
+    ratio=st.sampled_from([1.0, 1.02, 1.25, 4.0]),
+    script=blocks,
+    cut=st.one_of(st.none(), st.tuples(st.integers(0, 24), st.integers(0, 3000))),
+    start=st.sampled_from([0, 0, 77, 1000]),
+)
+@settings(derandomize=True, deadline=None, max_examples=150)
+def test_the_promise(
+    rate: int, chunk: float, ratio: float, script: list[tuple[str, int]], cut: tuple[int, int] | None, start: int
+) -> None:
+    """Whatever blocks, pauses, gaps, slow sends, cuts, rates and settings: sizes, rate, and every sample once."""
+
+    async def main() -> None:
+        booth = Booth(rate=rate, chunk=chunk, ratio=ratio, start=start)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(booth.run)
+            for index, (what, amount) in enumerate(script):
+                if cut is not None and cut[0] == index:
+                    booth.pacer.cut(booth.pacer.sent + cut[1] * rate // 1000)
+                match what:
+                    case "record":
+                        booth.record(speech(booth.journal.tail, amount * rate // 1000))
+                    case "hush":
+                        booth.record(quiet(amount * rate // 1000))
+                    case "gap":
+                        await booth.lose(amount * rate // 1000)
+                    case "wait":
+                        await trio.sleep(amount / 1000)
+                    case "stall":
+                        booth.connection.send_seconds = amount / 1000
+            booth.journal.finish()
+            booth.pacer.cut(max(booth.pacer.sent, min(booth.pacer.end, booth.journal.tail)))
+        booth.check()
+        owed = booth.journal.pending(start, max(start, min(booth.pacer.end, booth.journal.tail)))
+        assert booth.streamed() == [(span.start, span.end) for span in owed]
+
+    trio.run(main, clock=MockClock(autojump_threshold=0))

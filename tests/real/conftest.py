@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import NoReturn
 
 import pytest
+from daemon import Beside, run_together
 from soundserver import PARTS, SoundServer
 
 
@@ -22,7 +23,13 @@ def require_program(program: str) -> None:
         lack(f"{program} is not installed")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def beside(request: pytest.FixtureRequest, require: Callable[[str], None]) -> Iterator[Beside]:
+    """What became of the module's tests that run beside each other; see `daemon.together`."""
+    yield from run_together(request, require)
+
+
+@pytest.fixture(scope="session")
 def require() -> Callable[[str], None]:
     """`require("pulseaudio")`: the test needs this program."""
     return require_program

@@ -1,0 +1,206 @@
+"""The fault matrix: a live talk over a real socket while the line, the server and its answers break in every way.
+
+The server's own log is the truth: what it heard, what it said, how often it was dialled, and when. In each case every
+word is printed exactly once and at its time; what a case adds to that is stated with it.
+"""
+
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import trio
+from daemon import RATE, Stenod, together
+from server import Emulator, check_finals, check_heard, check_words, emulator, fault, quiet_end, speech, talk
+
+pytestmark = [pytest.mark.real, pytest.mark.slow]
+
+BACK_SECONDS_MAX = 2.0
+"""From the server's return to the next session."""
+DARK_SECONDS_MAX = 5.0
+"""From the last sign of life of a connection to its replacement."""
+ATTEMPTS_MAX = 8
+"""In the first ten seconds of an outage."""
+STALLED_SECONDS_MAX = 33.0
+"""Speech is sent for 30 s before a session that says nothing counts as stalled."""
+
+Check = Callable[[Stenod, Emulator], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A faults file, how long is spoken, and what must hold besides the words."""
+
+    faults: str = ""
+    seconds: float = 40.0
+    arguments: tuple[str, ...] = ()
+    checks: tuple[Check, ...] = field(default=())
+
+
+def sessions(least: int, most: int) -> Check:
+    """So many sessions were opened."""
+
+    def check(_daemon: Stenod, server: Emulator) -> None:
+        assert least <= len(server.of("opened")) <= most, server.at("opened")
+
+    return check
+
+
+def attempts(begin: float, end: float, *, most: int = ATTEMPTS_MAX, least: int = 2) -> Check:
+    """So many connections were tried in the first ten seconds of an outage."""
+
+    def check(_daemon: Stenod, server: Emulator) -> None:
+        tried = [at for at in server.at("attempt") if begin <= at < min(end, begin + 10.0)]
+        assert least <= len(tried) <= most, tried
+
+    return check
+
+
+def back_after(end: float) -> Check:
+    """A session was opened soon after the server's return."""
+
+    def check(_daemon: Stenod, server: Emulator) -> None:
+        opened = [at for at in server.at("opened") if at >= end]
+        assert opened, server.at("opened")
+        assert opened[0] - end <= BACK_SECONDS_MAX, opened
+
+    return check
+
+
+def replaced(kind: str, seconds_max: float) -> Check:
+    """Each time that fault struck, another session was opened within so many seconds."""
+
+    def check(_daemon: Stenod, server: Emulator) -> None:
+        struck = [record["at"] for record in server.of("struck") if record["kind"] == kind]
+        assert struck
+        for at in struck:
+            later = [opened for opened in server.at("opened") if opened > at]
+            assert later, (at, server.at("opened"))
+            assert later[0] - at <= seconds_max, (at, later)
+
+    return check
+
+
+def planned(_daemon: Stenod, server: Emulator) -> None:
+    """No session met its limit: the client ended each."""
+    assert {"client"} == {record["by"] for record in server.of("ended")}
+    assert len(server.of("terminate")) == len(server.of("opened"))
+
+
+def said(state: str) -> Check:
+    """A status record told the person."""
+
+    def check(daemon: Stenod, _server: Emulator) -> None:
+        assert state in [record["state"] for record in daemon.of("status")], daemon.of("status")
+
+    return check
+
+
+OUTAGE = fault(kind="drop", wall=15.0)
+CASES = {
+    "nothing": Case(seconds=20.0, checks=(sessions(1, 1), planned)),
+    "reset": Case(
+        fault(kind="drop", audio=13.0, session=0) + fault(kind="drop", audio=9.7, session=1),
+        checks=(sessions(3, 3), replaced("drop", 1.0)),
+    ),
+    "error-3005": Case(
+        fault(kind="error", code=3005, audio=14.0, session=0), checks=(sessions(2, 2), replaced("error", 2.0))
+    ),
+    "closed": Case(
+        fault(kind="close", code=1000, audio=14.3, session=0), checks=(sessions(2, 2), replaced("close", 1.0))
+    ),
+    "expiry": Case(seconds=45.0, arguments=("--session-seconds-max", "10"), checks=(sessions(6, 9), planned)),
+    "sudden-expiry": Case(fault(kind="expire", audio=10.0), checks=(sessions(4, 8), replaced("expire", 1.0))),
+    "refusal": Case(
+        OUTAGE + fault(kind="refuse", wall=15.0, duration=6.0), checks=(attempts(15.0, 21.0), back_after(21.0))
+    ),
+    "long-refusal": Case(
+        OUTAGE + fault(kind="refuse", wall=15.0, duration=14.0),
+        seconds=48.0,
+        checks=(attempts(15.0, 29.0, least=4), back_after(29.0), said("lost"), said("back")),
+    ),
+    "black-hole": Case(fault(kind="black-hole", wall=15.0, duration=8.0), seconds=45.0, checks=(back_after(23.0),)),
+    "deaf": Case(
+        fault(kind="deaf", audio=13.0, session=0), checks=(sessions(2, 2), replaced("deaf", DARK_SECONDS_MAX))
+    ),
+    "mute": Case(
+        fault(kind="mute", audio=6.0, session=0),
+        seconds=60.0,
+        checks=(sessions(2, 2), replaced("mute", STALLED_SECONDS_MAX)),
+    ),
+    "status-503": Case(
+        OUTAGE + fault(kind="status", status=503, wall=15.0, duration=6.0),
+        checks=(attempts(15.0, 21.0), back_after(21.0)),
+    ),
+    "status-429": Case(
+        OUTAGE + fault(kind="status", status=429, wall=15.0, duration=6.0),
+        checks=(attempts(15.0, 21.0), back_after(21.0)),
+    ),
+    "garbage": Case(
+        fault(kind="garbage", audio=7.0, repeat=6.0) + fault(kind="huge", audio=16.0, count=1), checks=(sessions(1, 2),)
+    ),
+    "dies-young": Case(
+        fault(kind="begin-then-die", duration=4.0, session=0) + fault(kind="begin-then-die", duration=4.0, session=1),
+        checks=(sessions(3, 3),),
+    ),
+    "slow-to-begin": Case(OUTAGE + fault(kind="slow-begin", wall=15.0, duration=4.0), checks=(sessions(2, 2),)),
+}
+
+
+async def check_talk(daemon: Stenod, server: Emulator, seconds: float) -> None:
+    """After the end of the audio: exit 0, each word once and at its time, all as the server heard and said it."""
+    assert 0 == await daemon.end(30)
+    check_words(daemon.words, seconds)
+    await server.stop()
+    check_heard(server, seconds)
+    check_finals(daemon, server)
+    assert [] == list(daemon.state_home.iterdir())
+
+
+@pytest.mark.parametrize("name", CASES)
+@together
+async def test_no_fault_costs_or_repeats_a_word(place: Path, name: str) -> None:
+    """Whatever breaks, each word is printed once and at its time, and the server is neither left alone nor hammered."""
+    case = CASES[name]
+    seconds = quiet_end(case.seconds)
+    async with emulator(place / "server", *case.arguments, faults=case.faults) as server, talk(place, server) as daemon:
+        await daemon.feed(speech(seconds))
+        await check_talk(daemon, server, seconds)
+        for check in case.checks:
+            check(daemon, server)
+
+
+@together
+async def test_a_server_process_that_hangs_is_survived(place: Path) -> None:
+    """The kernel goes on to take what is sent and to accept connections; nothing answers for 8 s."""
+    seconds = quiet_end(40.0)
+    async with emulator(place / "server") as server, talk(place, server) as daemon, trio.open_nursery() as nursery:
+        nursery.start_soon(daemon.feed, speech(seconds))
+        await daemon.until(lambda one: one.fed >= 15 * RATE)
+        server.process.send_signal(signal.SIGSTOP)
+        await trio.sleep(8)
+        server.process.send_signal(signal.SIGCONT)
+        returned = trio.current_time()
+        count = len(daemon.log("session.opened"))
+        await daemon.until(lambda one: len(one.log("session.opened")) > count, 10)
+        assert trio.current_time() - returned <= BACK_SECONDS_MAX
+        await check_talk(daemon, server, seconds)
+
+
+@together
+async def test_a_server_process_that_dies_is_survived(place: Path) -> None:
+    """Killed in mid-speech, and started again on the same port 6 s later: connections are refused meanwhile."""
+    seconds = quiet_end(40.0)
+    async with trio.open_nursery() as nursery, emulator(place / "first") as first, talk(place, first) as daemon:
+        nursery.start_soon(daemon.feed, speech(seconds))
+        await daemon.until(lambda one: one.fed >= 15 * RATE)
+        first.process.kill()
+        await trio.sleep(6)
+        async with emulator(place / "second", port=first.port) as second:
+            returned = trio.current_time()
+            await second.until("opened", seconds=10)
+            assert trio.current_time() - returned <= BACK_SECONDS_MAX
+            assert 0 == await daemon.end(60)
+            check_words(daemon.words, seconds)
+            assert "connection-refused" in {line["rule"] for line in daemon.log("retry.scheduled")}

@@ -21,6 +21,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "run": ("stenod.cli:run", "Transcribe a microphone, a file or a program's output to JSON lines."),
     "check": ("stenod.check:check", "Show the configuration, where it comes from, and what is wrong with it."),
+    "verify": ("stenod.verify:verify", "Check that a journal accounts for every sample and every line."),
+    "tail": ("stenod.verify:tail", "Print a journal's lines again, for a reader that missed some."),
     "devices": ("stenod.cli:devices", "List the microphones."),
     "codes": ("stenod.codes:codes", "Explain what a provider's codes mean and what stenod does about them."),
     "emulate": ("stenod.emulator.command:emulate", "Serve the providers' protocols locally, faults included."),

@@ -1,0 +1,89 @@
+"""`stenod verify`: whether a journal accounts for every sample and every line; `stenod tail`: its lines again."""
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import click
+
+from stenod.core.verdict import ExitCode
+
+FOLLOW_SECONDS = 0.2
+
+
+def _directory(chosen: Path | None) -> Path:
+    """Return the state directory that was named, or the one that systemd gave; raises a usage error."""
+    given = os.environ.get("STENOD_STATE_DIR") or os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
+    if chosen is None and not given:
+        message = "name the journal's directory with --state-dir"
+        raise click.UsageError(message)
+    return chosen if chosen is not None else Path(given)
+
+
+@click.command()
+@click.option("--state-dir", type=click.Path(path_type=Path), metavar="DIR", help="The journal's directory.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a stream.")
+@click.pass_context
+def verify(context: click.Context, /, state_dir: Path | None, *, as_json: bool) -> None:
+    """Check that a journal accounts for every sample of its timeline and every line of its transcript.
+
+    It reads only, and may be used on a running journal or on a copy. Exit code 0: all is as it should be. 1: it is not,
+    and the first fault is named.
+
+    \b
+    stenod verify --state-dir ~/stenod
+    """
+    import msgspec
+
+    from stenod.core.audit import audit
+    from stenod.edge.inspection import read
+
+    failed = False
+    for found in [audit(stock) for stock in read(_directory(state_dir))]:
+        failed = failed or bool(found.faults)
+        if as_json:
+            click.echo(msgspec.json.encode(found))
+            continue
+        totals = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in found.seconds.items())
+        counts = ", ".join(f"{count} {name}" for name, count in found.records.items()) or "no records"
+        click.echo(f"{found.stream}: {'not sound' if found.faults else 'sound'}; {totals}; {counts}")
+        for fault in found.faults[:1]:
+            more = f" (and {len(found.faults) - 1} more)" if len(found.faults) > 1 else ""
+            click.echo(f"stenod: {found.stream}: {fault}{more}", err=True)
+    context.exit(1 if failed else ExitCode.OK)
+
+
+@click.command()
+@click.option("--state-dir", type=click.Path(path_type=Path), metavar="DIR", help="The journal's directory.")
+@click.option("--stream", default="default", show_default=True, metavar="NAME", help="Which stream.")
+@click.option("--since", metavar="ID", help="Only what came after the record with this id.")
+@click.option("--follow", is_flag=True, help="Go on as lines come, until Ctrl-C.")
+def tail(state_dir: Path | None, stream: str, since: str | None, *, follow: bool) -> None:
+    """Print a stream's lines again, whoever has read them before: for a reader that died.
+
+    \b
+    stenod tail --state-dir ~/stenod --since default-0000-0000000041 --follow
+    """
+    from stenod.edge.inspection import lines_after
+
+    directory = _directory(state_dir)
+    last = (-1, -1) if since is None else _place(since, stream)
+    while True:
+        for epoch, sequence, line in lines_after(directory, stream, last):
+            sys.stdout.buffer.write(line)
+            last = (epoch, sequence)
+        sys.stdout.flush()
+        if not follow:
+            return
+        time.sleep(FOLLOW_SECONDS)
+
+
+def _place(identity: str, stream: str) -> tuple[int, int]:
+    """Return where a record stands; raises a usage error for what is no id of the stream."""
+    name, _, rest = identity.rpartition("-")
+    name, _, epoch = name.rpartition("-")
+    if name != stream or not epoch.isdigit() or not rest.isdigit():
+        message = f"{identity!r} is no id of the stream {stream!r}; ids look like {stream}-0000-0000000041"
+        raise click.UsageError(message)
+    return int(epoch), int(rest)

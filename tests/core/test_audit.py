@@ -1,0 +1,83 @@
+"""The audit: each promise of a journal, broken one at a time, is found."""
+
+from dataclasses import replace
+
+import pytest
+
+from stenod.core import records
+from stenod.core.audit import Stock, audit
+from stenod.core.timeline import Cause, Settled, Span, State
+
+RATE = 16_000
+
+
+def final(sequence: int, start: float, end: float, session: str = "s-1") -> tuple[int, int, bytes]:
+    """One final's row of the outbox."""
+    record = records.Final(
+        stream="s",
+        id=records.record_id("s", 0, sequence),
+        start=start,
+        end=end,
+        started_at="",
+        ended_at="",
+        text="a",
+        words=(records.Word(text="a", start=start, end=end),),
+        provider="p",
+        session=session,
+    )
+    return 0, sequence, records.line(record)
+
+
+SOUND = Stock(
+    stream="s",
+    rate=RATE,
+    tail=10 * RATE,
+    sequence=2,
+    spans=(
+        Settled(0, 4 * RATE, State.TRANSCRIBED),
+        Settled(4 * RATE, 5 * RATE, State.GAP, Cause.DEVICE),
+        Settled(5 * RATE, 8 * RATE, State.TRANSCRIBED),
+    ),
+    stored=(Span(6 * RATE, 9 * RATE), Span(9 * RATE, 11 * RATE)),
+    lines=(final(0, 1.0, 2.0), final(1, 6.0, 7.0)),
+    places={"stdout": (0, 0)},
+)
+
+
+def test_a_sound_journal_has_totals_and_no_faults() -> None:
+    """Audio that came after the ledger's last commit is pending."""
+    found = audit(SOUND)
+    assert () == found.faults
+    assert {"transcribed": 7.0, "gap:device": 1.0, "pending": 3.0} == found.seconds
+    assert ({"final": 2}, {"stdout": 1}) == (found.records, found.unprinted)
+
+
+@pytest.mark.parametrize(
+    ("broken", "fault"),
+    [
+        (replace(SOUND, spans=(*SOUND.spans, Settled(7 * RATE, 9 * RATE, State.QUIET))), "overlaps"),
+        (replace(SOUND, spans=(*SOUND.spans, Settled(10 * RATE, 12 * RATE, State.QUIET))), "outside the timeline"),
+        (replace(SOUND, stored=(Span(9 * RATE, 11 * RATE),)), "no file holds it"),
+        (replace(SOUND, stored=(Span(6 * RATE, 9 * RATE), Span(8 * RATE, 11 * RATE))), "overlaps"),
+        (replace(SOUND, lines=(final(0, 1.0, 2.0), final(2, 6.0, 7.0)), sequence=3), "are missing"),
+        (replace(SOUND, lines=(final(0, 1.0, 2.0), (0, 1, b"{"))), "not a JSON object"),
+        (replace(SOUND, lines=(final(0, 1.0, 2.0), (0, 1, final(7, 6.0, 7.0)[2]))), "calls itself"),
+        (replace(SOUND, sequence=1), "is taken"),
+        (replace(SOUND, lines=(final(0, 6.0, 7.0), final(1, 1.0, 2.0))), "begins before"),
+        (replace(SOUND, lines=(final(0, 1.0, 2.0), final(1, 8.5, 9.5))), "does not count as transcribed"),
+    ],
+)
+def test_a_broken_promise_is_named(broken: Stock, fault: str) -> None:
+    """The first fault says what is wrong, and where."""
+    assert fault in audit(broken).faults[0]
+
+
+def test_turns_of_two_sessions_may_interleave() -> None:
+    """A late span's turns come when they come; only one session's own are in order."""
+    late = replace(SOUND, lines=(final(0, 6.0, 7.0), final(1, 1.0, 2.0, "s-2")))
+    assert () == audit(late).faults
+
+
+def test_an_empty_journal_is_sound() -> None:
+    """Nothing was promised yet."""
+    assert () == audit(Stock(stream="s", rate=RATE, tail=0, sequence=0, spans=(), stored=(), lines=())).faults

@@ -134,8 +134,11 @@ class Connection:
             self._parts, self._parts_bytes = [], 0
 
     async def send(self, message: str | bytes) -> None:
-        """Send one message."""
-        await self._send(ws.TextMessage(message) if isinstance(message, str) else ws.BytesMessage(message))
+        """Send one message; after either side's goodbye there is nobody to send it to."""
+        try:
+            await self._send(ws.TextMessage(message) if isinstance(message, str) else ws.BytesMessage(message))
+        except LocalProtocolError as error:
+            raise trio.BrokenResourceError from error
 
     async def _send(self, event: ws.Event) -> None:
         async with self._sending:

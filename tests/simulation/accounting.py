@@ -152,7 +152,8 @@ def sessions(world: World) -> Iterator[str]:
         age = end.at - opening.at
         if age >= world.conditions.limit_seconds and not deaf:
             yield f"session {number} became {age:.3f} s old"
-        if number not in goodbyes and not deaf and end.by != "fault":
+        gone_before = end.by == "network" and age < 0.001
+        if number not in goodbyes and not (deaf or gone_before or end.by == "fault"):
             yield f"session {number} ended without our goodbye: {end.code} {end.text!r} by {end.by}"
     for failed in world.emulator.log.of(log.Failed):
         yield f"the server failed: {failed.traceback}"

@@ -5,7 +5,7 @@ else), the pacer, the timers and the pings. Whichever sees the end first ends al
 expected end: `ended` says what was observed. An exception of ours ends only this session, as a defect with its
 traceback logged, and capture goes on.
 
-Whatever happens after the provider accepted us, we say goodbye: an open session costs money (law 11).
+Whatever happens once we are connected, we say goodbye: an open session costs money (law 11).
 """
 
 from collections.abc import Awaitable, Callable
@@ -166,7 +166,7 @@ class Session:
         return trio.Event() if self._pacer is None else self._pacer.cut_when_quiet(seconds)
 
     def abandon(self) -> None:
-        """End it now; goodbye is still said where the provider had accepted us."""
+        """End it now; goodbye is still said where we are connected."""
         self._scope.cancel()
 
     async def run(self) -> None:
@@ -213,7 +213,8 @@ class Session:
                     nursery.cancel_scope.cancel()
 
             self._take(self._conversation.opened())
-            for task in (partial(self._receive, link), keepalive.run, keepalive.ping, partial(self._stream, link)):
+            pings = partial(self._ping, keepalive)
+            for task in (partial(self._receive, link), keepalive.run, pings, partial(self._stream, link)):
                 nursery.start_soon(first_end, task)
         return ends[0]
 
@@ -233,6 +234,11 @@ class Session:
             self._take(self._conversation.receive(frame, self._clock.now()))
             if self._finished is not None and self._phase is Phase.DRAINING:
                 raise ConnectionEnded("", close_code=NORMAL)
+
+    async def _ping(self, keepalive: Keepalive) -> None:
+        """Ping once the provider is ready: until then the opening has its own deadline, which is longer."""
+        await self.ready.wait()
+        await keepalive.ping()
 
     async def _stream(self, link: Link) -> None:
         """Send the span, say goodbye, wait for the last words."""
@@ -307,9 +313,12 @@ class Session:
             self.notices[notice.kind] += 1
 
     async def _leave(self, connection: Connection) -> None:
-        """Say goodbye if that has not been done, and close; bounded, also when cancelled."""
+        """Say goodbye if that has not been done, and close; bounded, also when cancelled.
+
+        Before it is ready too: a provider that is slow may still accept what we have given up.
+        """
         with trio.CancelScope(shield=True):
-            if self._phase is Phase.READY:
+            if self._phase is not Phase.DRAINING:
                 with trio.move_on_after(GOODBYE_SECONDS):
                     try:
                         for frame in self._conversation.goodbye():

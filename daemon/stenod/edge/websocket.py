@@ -4,8 +4,12 @@ Two things are done differently from the package's own `open_websocket_url`. We 
 has its name, and so that simulation can hand in a stream of its own. And its background reader runs under a guard: the
 package raises a refused upgrade inside that task, and never wakes the one who waits when the peer hangs up during the
 handshake; the guard keeps the exception and tells that the reader is over.
+
+A refusal that is not complete (a body that ends with the connection, as proxies send, or that never ends) is none for
+the package; so we keep the first bytes of the peer's answer, and read the status there.
 """
 
+import re
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
@@ -23,6 +27,11 @@ MESSAGE_BYTES_MAX = 4 * 1024 * 1024
 MESSAGES_WAITING_MAX = 64
 """The session's receiver hands on at once; this is only slack for one turn of the loop."""
 BODY_CHARACTERS_MAX = 2000
+ANSWER_BYTES_MAX = 64 * 1024
+"""To the request for an upgrade; what refuses at greater length is cut off."""
+STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([0-9]{3})\b")
+PROTOCOL_ERROR = 1002
+"""RFC 6455: the other side does not keep to the protocol."""
 
 Dial = Callable[[str, int, bool], Awaitable[trio.abc.Stream]]
 """(host, port, TLS) to an open stream."""
@@ -34,8 +43,8 @@ async def dial_tcp(host: str, port: int, tls: bool) -> trio.abc.Stream:
     stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if not tls:
         return stream
-    secured = trio.SSLStream(stream, ssl.create_default_context(), server_hostname=host, https_compatible=True)
     try:
+        secured = trio.SSLStream(stream, ssl.create_default_context(), server_hostname=host, https_compatible=True)
         await secured.do_handshake()
     except BaseException:
         await trio.aclose_forcefully(stream)
@@ -43,20 +52,52 @@ async def dial_tcp(host: str, port: int, tls: bool) -> trio.abc.Stream:
     return secured
 
 
+class _Stream(trio.abc.Stream):
+    """The dialled stream; keeps the `answer` until the upgrade is done (`opened`), and ends it where it is too long."""
+
+    def __init__(self, stream: trio.abc.Stream) -> None:
+        self._stream = stream
+        self.answer = b""
+        self.opened = False
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        await self._stream.send_all(data)
+
+    async def wait_send_all_might_not_block(self) -> None:
+        await self._stream.wait_send_all_might_not_block()
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
+        data = await self._stream.receive_some(max_bytes)
+        if self.opened:
+            return data
+        self.answer += data
+        return data if len(self.answer) <= ANSWER_BYTES_MAX else b""
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
 class _ReaderGuard:
     """Stands in for the nursery that trio-websocket wants: runs its one task and keeps how it ended."""
 
     def __init__(self, nursery: trio.Nursery) -> None:
         self._nursery = nursery
+        self._scope = trio.CancelScope()
         self.ended = trio.Event()
         self.error: Exception | None = None
 
     def start_soon(self, function: Callable[[], Awaitable[None]]) -> None:
         self._nursery.start_soon(self._run, function)
 
+    async def end(self) -> None:
+        """End the reader, whatever it waits for: a closed stream does not wake one whose queue is full."""
+        self._scope.cancel()
+        await self.ended.wait()
+
     async def _run(self, function: Callable[[], Awaitable[None]]) -> None:
         try:
-            await function()
+            with self._scope:
+                await function()
         except Exception as error:  # whatever a peer makes it raise ends this connection only
             self.error = error
         finally:
@@ -107,7 +148,7 @@ class TrioWebsocket:
                 with suppress(ConnectionClosed, ProtocolError, trio.BrokenResourceError):
                     await self._connection.aclose()
             await trio.aclose_forcefully(self._stream)
-            await self._guard.ended.wait()
+            await self._guard.end()
 
     def _ended(self, error: Exception) -> ConnectionEnded:
         reason = self._connection.closed
@@ -116,7 +157,7 @@ class TrioWebsocket:
         if reason is None:
             text = f"the connection broke: {self._guard.error or error}"
             return ConnectionEnded(text, close_code=transport.ABNORMAL)
-        return ConnectionEnded(reason.reason or "", close_code=reason.code)
+        return ConnectionEnded(reason.reason or "", close_code=int(reason.code))
 
 
 async def connect(
@@ -135,20 +176,23 @@ async def connect(
     parts = urlsplit(url)
     tls = parts.scheme == "wss"
     host = parts.hostname or ""
+    stream: _Stream | None = None
     resource = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     try:
         with trio.fail_after(seconds):
-            stream = await dial(host, parts.port or (443 if tls else 80), tls)
+            stream = _Stream(await dial(host, parts.port or (443 if tls else 80), tls))
             return await _upgrade(nursery, stream, parts.netloc.rpartition("@")[2], resource, headers)
     except trio.TooSlowError:
+        if stream is not None and (refused := _refusal(None, stream.answer)).http_status is not None:
+            raise refused from None
         text = f"{transport.OPENING_DEADLINE}: no connection to {host} within {seconds:g} s"
         raise ConnectionEnded(text, local=True) from None
-    except (OSError, trio.BrokenResourceError) as error:
+    except (OSError, UnicodeError, trio.BrokenResourceError) as error:
         raise _dial_failure(host, error) from error
 
 
 async def _upgrade(
-    nursery: trio.Nursery, stream: trio.abc.Stream, host: str, resource: str, headers: tuple[tuple[str, str], ...]
+    nursery: trio.Nursery, stream: _Stream, host: str, resource: str, headers: tuple[tuple[str, str], ...]
 ) -> TrioWebsocket:
     guard = _ReaderGuard(nursery)
     connection: WebSocketConnection | None = None
@@ -165,29 +209,44 @@ async def _upgrade(
                 stream,  # type: ignore[arg-type]
                 host,
                 resource,
-                extra_headers=[(name.encode(), value.encode()) for name, value in headers],
+                extra_headers=[(name.encode(), value.encode(errors="replace")) for name, value in headers],
                 message_queue_size=MESSAGES_WAITING_MAX,
                 max_message_size=MESSAGE_BYTES_MAX,
             )
             race.cancel_scope.cancel()
+        stream.opened = connection is not None
     finally:
-        if connection is None:
+        if not stream.opened:
             with trio.CancelScope(shield=True):
                 await trio.aclose_forcefully(stream)
-                await guard.ended.wait()
+                await guard.end()
     if connection is None:
-        raise _refusal(guard.error)
+        raise _refusal(guard.error, stream.answer)
     return TrioWebsocket(connection, stream, guard)
 
 
-def _refusal(error: Exception | None) -> ConnectionEnded:
+def _refusal(error: Exception | None, answer: bytes) -> ConnectionEnded:
+    """Say why there is no upgrade; `error` is the reader's, `answer` what the peer said."""
     if isinstance(error, ConnectionRejected):
-        body = (error.body or b"").decode("utf-8", "replace")[:BODY_CHARACTERS_MAX]
-        named = [value.decode("utf-8", "replace") for name, value in error.headers or () if name.lower() == b"dg-error"]
-        text = " ".join([*named, body]).strip() or f"HTTP status {error.status_code}"
-        return ConnectionEnded(text, http_status=error.status_code)
-    detail = f": {error}" if error is not None else ""
-    return ConnectionEnded(f"the peer hung up during the handshake{detail}", close_code=transport.ABNORMAL)
+        return _refused(error.status_code, list(error.headers or ()), error.body or b"")
+    head, _, body = answer.partition(b"\r\n\r\n")
+    first, *lines = head.split(b"\r\n")
+    status = STATUS_LINE.match(first)
+    if status is not None and status[1] != b"101":
+        headers = [(name, value.strip()) for name, _, value in (line.partition(b":") for line in lines)]
+        return _refused(int(status[1]), headers, body)
+    if answer and (error is not None or (status is None and not b"HTTP/1.1 ".startswith(answer[:9]))):
+        text = f"the peer does not speak WebSocket, it answered {answer[:80]!r}"
+        return ConnectionEnded(text, close_code=PROTOCOL_ERROR)
+    if error is not None:
+        return ConnectionEnded(f"{transport.DEFECT}: no request could be made: {type(error).__name__}", local=True)
+    return ConnectionEnded("the peer hung up during the handshake", close_code=transport.ABNORMAL)
+
+
+def _refused(status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> ConnectionEnded:
+    named = [value.decode("utf-8", "replace") for name, value in headers if name.lower() == b"dg-error"]
+    text = " ".join([*named, body.decode("utf-8", "replace")[:BODY_CHARACTERS_MAX]]).strip()
+    return ConnectionEnded(text or f"HTTP status {status}", http_status=status)
 
 
 def _dial_failure(host: str, error: BaseException) -> ConnectionEnded:
@@ -202,6 +261,7 @@ def _dial_failure(host: str, error: BaseException) -> ConnectionEnded:
 DIAL_FAILURES: tuple[tuple[type[BaseException], str, str], ...] = (
     (ssl.SSLError, transport.TLS_FAILED, "no trusted connection to {host}"),
     (socket.gaierror, transport.NAME_NOT_RESOLVED, "the name {host} is not known"),
+    (UnicodeError, transport.NAME_NOT_RESOLVED, "no name can be like {host}"),
     (ConnectionRefusedError, transport.CONNECTION_REFUSED, "nothing listens at {host}"),
 )
 

@@ -138,3 +138,11 @@ def test_an_outage_on_a_line_with_latency(latency_seconds: float) -> None:
     """Goodbyes that cross each other on a line that was held are no failure of either side."""
     faults = (Fault(kind="black-hole", wall=47.4, duration=21.8),)
     account(simulate(seconds=60.0, limit_seconds=60.0, latency_seconds=latency_seconds, faults=faults))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["black-hole", "deaf"])
+def test_a_line_without_a_buffer_that_stops(kind: str) -> None:
+    """Where a message is half sent when the line is given up, nothing is sent after it, a goodbye neither."""
+    faults = (Fault(kind=kind, wall=20.0, count=1, duration=8.0),)
+    account(simulate(seconds=40.0, lockstep=True, faults=faults))

@@ -61,7 +61,12 @@ class _Stream(trio.abc.Stream):
         self.opened = False
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        await self._stream.send_all(data)
+        try:
+            await self._stream.send_all(data)
+        except BaseException:
+            # Cancelled, half of a frame may be out: whatever followed would be read as the rest of it.
+            await trio.aclose_forcefully(self._stream)
+            raise
 
     async def wait_send_all_might_not_block(self) -> None:
         await self._stream.wait_send_all_might_not_block()

@@ -17,11 +17,26 @@ from stenod.core.verdict import ExitCode
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return the exit code."""
+    _hold_standard_streams()
     try:
         code = _run(sys.argv[1:] if arguments is None else arguments)
     except BaseException as error:
         code = _told(error)
     return _flushed(code)
+
+
+def _hold_standard_streams() -> None:
+    """Put something harmless where a standard stream is closed.
+
+    The next file that is opened would take its number: our own lock would be read as audio, lines would be written
+    into our database. What is put there fails when it is used (write-only as 0, read-only as 1), as the closed one did.
+    """
+    for descriptor, flags in ((0, os.O_WRONLY), (1, os.O_RDONLY), (2, os.O_WRONLY)):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            # The lowest free number is the one that is closed, for those below it are held by now.
+            os.set_inheritable(os.open(os.devnull, flags), True)
 
 
 def _run(arguments: list[str]) -> int:
@@ -55,8 +70,8 @@ def _told(error: BaseException) -> int:
         return ExitCode.INTERRUPTED
     if isinstance(error, BrokenPipeError) and _reader_gone():
         return ExitCode.OK
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        _say(f"stenod: cannot write: {error}; make room")
+    if all(isinstance(leaf, OSError) and leaf.errno in (errno.ENOSPC, errno.EDQUOT) for leaf in leaves):
+        _say(f"stenod: cannot write: {leaves[0]}; make room")
         return ExitCode.CANNOT_CREATE
     if isinstance(codes[0], int) and all(code is not None for code in codes):
         _say("\n".join(f"stenod: {line}" for leaf in leaves for line in str(leaf).splitlines()))

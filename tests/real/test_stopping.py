@@ -6,6 +6,7 @@ import shlex
 import signal
 import subprocess
 from collections import Counter
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from server import ANY_KEY, emulator, fault, speech, talk, truth
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]
 
+SAMPLE = Path(str(resources.files("stenod") / "data" / "sample.flac"))
 DRAIN_SECONDS_MAX = 10.0
 LOST_SECONDS_MAX = 0.6
 """What a killed process may lose: what was being captured, and what was still in the pipe before it."""
@@ -43,6 +45,8 @@ async def test_a_signal_in_mid_speech_takes_the_last_words(place: Path, number: 
     """Recording ends, the provider is told goodbye, its last words are printed, exit 0, nothing is left behind."""
     async with emulator(place / "server") as server, talk(place, server) as daemon, trio.open_nursery() as nursery:
         nursery.start_soon(daemon.feed, speech(60.0))
+        await daemon.until(lambda one: one.fed >= 5 * RATE)
+        daemon.interrupt(signal.SIGHUP)  # nothing is held, so nothing happens
         await daemon.until(lambda one: one.fed >= 9.2 * RATE)
         stopped, captured = trio.current_time(), daemon.fed / RATE
         daemon.interrupt(number)
@@ -197,3 +201,32 @@ async def test_an_input_that_is_none_is_told_in_a_sentence(place: Path, kind: st
     assert re.search(rf"^stenod: .*{said}.*; .*", daemon.sentences[0]), daemon.told
     assert b"" == daemon.stdout
     assert not daemon.state_home.exists() or [] == list(daemon.state_home.iterdir())
+
+
+STREAMS = {
+    "input closed": ("run --input - <&-", 64, "standard input: it is closed"),
+    "input a container": ("run --input - < {sample}", 65, "it is FLAC, not raw audio"),
+    "output closed": ("run --input sample >&-", 0, None),
+    "output full": ("run --input sample >/dev/full", 73, "No space left on device; make room"),
+    "all closed": ("run --input sample <&- >&- 2>&-", 0, None),
+}
+
+
+@pytest.mark.parametrize("kind", STREAMS)
+@together
+async def test_a_standard_stream_that_is_none_is_told_in_a_sentence(place: Path, kind: str) -> None:
+    """A closed one is neither our lock nor our database by accident; nobody to write to is the end, and no defect."""
+    script, code, said = STREAMS[kind]
+    words = script.format(sample=shlex.quote(str(SAMPLE)))
+    done = await trio.run_process(
+        ["bash", "-c", f"exec {shlex.quote(PROGRAM)} {words}"],
+        env=environment_in(place),
+        capture_stdout=True,
+        capture_stderr=True,
+        check=False,
+    )
+    told = [line for line in done.stderr.decode().splitlines() if line.startswith("stenod: ")]
+    assert code == done.returncode, done.stderr.decode()
+    assert b"Traceback" not in done.stderr
+    assert b"" == done.stdout
+    assert said is None or said in told[-1]

@@ -15,6 +15,7 @@ What cannot be waited for (regular files, /dev/null: epoll refuses them) is read
 """
 
 import errno
+import fcntl
 import os
 import stat
 import time
@@ -57,10 +58,8 @@ class StandardInput:
 
     @asynccontextmanager
     async def _opened(self, position_seconds: float) -> AsyncIterator[Reader]:
-        try:
-            os.fstat(self.fd)
-        except OSError as error:
-            raise SourceError(f"cannot read standard input: it is closed; {REMEDY}", EX_USAGE) from error
+        if not _is_readable(self.fd):
+            raise SourceError(f"cannot read standard input: it is closed; {REMEDY}", EX_USAGE)
         if os.isatty(self.fd):
             raise SourceError(f"cannot read standard input: it is a terminal; {REMEDY}", EX_USAGE)
         yield _InputReader(self, position_seconds, self._offload)
@@ -126,6 +125,14 @@ class _InputReader:
             monotonic=monotonic,
             boottime=boottime,
         )
+
+
+def _is_readable(fd: int) -> bool:
+    """Whether it is open for reading; a write-only one stands in for a closed one."""
+    try:
+        return fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE != os.O_WRONLY
+    except OSError:
+        return False
 
 
 def _is_regular(fd: int) -> bool:

@@ -15,6 +15,7 @@ class FakeConnection:
         self.pong_seconds: float | None = 0.05
         """None: no pong ever."""
         self.send_seconds = 0.0
+        self.receive_seconds = 0.0
         self._queue: list[Frame] = []
         self._end: ConnectionEnded | None = None
         self._changed = trio.Event()
@@ -47,7 +48,7 @@ class FakeConnection:
 
     async def receive(self) -> Frame:
         """Return the next message."""
-        await trio.lowlevel.checkpoint()
+        await trio.sleep(self.receive_seconds)
         while not self._queue:
             if self._end is not None:
                 raise self._end

@@ -261,7 +261,7 @@ class ToyServer:
     async def connect(
         self, nursery: trio.Nursery, url: str, headers: tuple[tuple[str, str], ...], *, seconds: float
     ) -> ToySession:
-        """See `tasks.session.Connect`."""
+        """See `tasks.link.Connect`."""
         behaviour = self.choose(len(self.dials))
         index = len(self.dials)
         self.dials.append(trio.current_time())

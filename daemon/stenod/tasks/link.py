@@ -3,11 +3,22 @@
 So the fault detector sees all, each send has its deadline, and the pacer and the timers share one way out.
 """
 
+from typing import Protocol
+
 import trio
 
 from stenod.core.clock import Clock
 from stenod.core.liveness import Liveness
 from stenod.core.transport import Connection, ConnectionEnded, Frame
+
+
+class Connect(Protocol):
+    """See `edge.websocket.connect`."""
+
+    async def __call__(
+        self, nursery: trio.Nursery, url: str, headers: tuple[tuple[str, str], ...], *, seconds: float
+    ) -> Connection:
+        """Open a connection or raise `ConnectionEnded`."""
 
 
 class Link:

@@ -11,14 +11,12 @@ Whatever happens once we are connected, we say goodbye: an open session costs mo
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
 
 import trio
 
 from stenod.core import transport
-from stenod.core.chunking import ChunkRule
 from stenod.core.clock import Clock
-from stenod.core.liveness import Liveness, LivenessOptions
+from stenod.core.liveness import Liveness
 from stenod.core.log import Log
 from stenod.core.pacing import RateRule
 from stenod.core.sentmap import SentMap
@@ -27,37 +25,17 @@ from stenod.core.verdict import Failure, Phase
 from stenod.providers.base import Dialect, Event, Finished, Heard, Notice, Ready, Refused
 from stenod.tasks.journal import Journal
 from stenod.tasks.keepalive import Keepalive
-from stenod.tasks.link import Link
+from stenod.tasks.link import Connect, Link
 from stenod.tasks.pacer import FOREVER, Pacer
+from stenod.tasks.session_options import SessionOptions
 
 CLOSE_SECONDS = 1.0
 GOODBYE_SECONDS = 1.0
+LAST_MESSAGES_SECONDS = 0.5
 NORMAL = 1000
 NOTICE_KINDS_MAX = 20
 OVERTAKEN = "overtaken"
 """A notice: a turn was left without an end. Only another session can hear it again, so this one is ended soon."""
-
-
-class Connect(Protocol):
-    """See `edge.websocket.connect`."""
-
-    async def __call__(
-        self, nursery: trio.Nursery, url: str, headers: tuple[tuple[str, str], ...], *, seconds: float
-    ) -> Connection:
-        """Open a connection or raise `ConnectionEnded`."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionOptions:
-    """What a session needs to know of the configuration, in seconds."""
-
-    opening_seconds: float = 10.0
-    send_seconds: float = 3.0
-    ping_seconds: float = 1.0
-    pong_seconds: float = 3.0
-    stall_seconds: float = 30.0
-    turn_seconds_max: float = 20.0
-    chunk_seconds: float = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +99,7 @@ class Session:
         self._pacer: Pacer | None = None
         self._end = FOREVER
         self._phase = Phase.OPENING
+        self._said_goodbye = False
         self._ready_at: float | None = None
         self._finished: Finished | None = None
         self._refused: Refused | None = None
@@ -177,8 +156,7 @@ class Session:
                 async with trio.open_nursery() as nursery:
                     failure = await self._live(nursery)
         except Exception as error:  # a poison message must not end the recording
-            self._log.error("session.failed", session=self.name, exc_info=error)
-            failure = self._failure(ConnectionEnded(f"{transport.DEFECT}: {type(error).__name__}", local=True))
+            failure = self._defect(error)
         finally:
             if failure is None:
                 failure = self._failure(ConnectionEnded("cancelled", local=True))
@@ -200,8 +178,10 @@ class Session:
 
     async def _converse(self, connection: Connection) -> ConnectionEnded:
         """Run the session's tasks; the first to see its end says how."""
-        link = Link(connection, self._liveness(), self._clock, self._options.send_seconds)
+        liveness = Liveness(self._options.liveness(self.dialect.limits), self._clock.now())
+        link = Link(connection, liveness, self._clock, self._options.send_seconds)
         keepalive = Keepalive(link, self._conversation, self._clock, self._take)
+        receiver = partial(self._receive, link)
         ends: list[ConnectionEnded] = []
         async with trio.open_nursery() as nursery:
 
@@ -210,30 +190,30 @@ class Session:
                     await task()
                 except ConnectionEnded as ended:
                     ends.append(ended)
-                    nursery.cancel_scope.cancel()
+                    # Where the peer ended it, what it said before is still to be read: the receiver comes to its end.
+                    slack = 0.0 if ended.local or len(ends) > 1 or task is receiver else LAST_MESSAGES_SECONDS
+                    nursery.cancel_scope.deadline = self._clock.now() + slack
 
             self._take(self._conversation.opened())
-            pings = partial(self._ping, keepalive)
-            for task in (partial(self._receive, link), keepalive.run, pings, partial(self._stream, link)):
+            for task in (receiver, keepalive.run, partial(self._ping, keepalive), partial(self._stream, link)):
                 nursery.start_soon(first_end, task)
         return ends[0]
-
-    def _liveness(self) -> Liveness:
-        options = LivenessOptions(
-            ping_seconds=self._options.ping_seconds,
-            pong_seconds=self._options.pong_seconds,
-            stall_seconds=self._options.stall_seconds,
-            keepalive_seconds=self.dialect.limits.keepalive_seconds,
-        )
-        return Liveness(options, self._clock.now())
 
     async def _receive(self, link: Link) -> None:
         """Decode and hand on, until the connection ends or the provider has finished."""
         while True:
             frame = await link.receive()
             self._take(self._conversation.receive(frame, self._clock.now()))
-            if self._finished is not None and self._phase is Phase.DRAINING:
+            if self._finished is not None:
+                if self._phase is not Phase.DRAINING:
+                    await self._await_close(link)
                 raise ConnectionEnded("", close_code=NORMAL)
+
+    async def _await_close(self, link: Link) -> None:
+        """The provider ended it unasked and hears nothing any more: let its close say why, where one comes."""
+        with trio.move_on_after(CLOSE_SECONDS):
+            while True:
+                self._take(self._conversation.receive(await link.receive(), self._clock.now()))
 
     async def _ping(self, keepalive: Keepalive) -> None:
         """Ping once the provider is ready: until then the opening has its own deadline, which is longer."""
@@ -253,24 +233,19 @@ class Session:
         self._phase = Phase.DRAINING
         for frame in self._conversation.goodbye():
             await link.send(frame)
+        self._said_goodbye = True
         await trio.sleep(self.dialect.limits.drain_seconds_max)
         raise ConnectionEnded("drain-deadline: the last words did not come in time", local=True)
 
     def _new_pacer(self) -> Pacer:
-        limits, options = self.dialect.limits, self._options
         pacer = Pacer(
             journal=self._journal,
             conversation=self._conversation,
-            chunk_rule=ChunkRule.of(
-                rate=self._journal.rate,
-                seconds_min=limits.chunk_seconds_min,
-                seconds_wanted=options.chunk_seconds,
-                seconds_max=limits.chunk_seconds_max,
-            ),
+            chunk_rule=self._options.chunk_rule(self._journal.rate, self.dialect.limits),
             rate_rule=self._rate_rule,
             sent_map=self.sent_map,
             clock=self._clock,
-            turn_seconds_max=options.turn_seconds_max,
+            turn_seconds_max=self._options.turn_seconds_max,
         )
         if self._end < FOREVER:
             pacer.cut(max(self._end, pacer.sent))
@@ -281,7 +256,7 @@ class Session:
         handed = list(events)
         for event in events:
             match event:
-                case Ready():
+                case Ready() if not self.ready.is_set():
                     self.provider_session = event.provider_session
                     self._ready_at = self._clock.now()
                     if event.expires_at is not None:
@@ -318,14 +293,22 @@ class Session:
         Before it is ready too: a provider that is slow may still accept what we have given up.
         """
         with trio.CancelScope(shield=True):
-            if self._phase is not Phase.DRAINING:
-                with trio.move_on_after(GOODBYE_SECONDS):
-                    try:
+            try:
+                if not self._said_goodbye:
+                    with trio.move_on_after(GOODBYE_SECONDS):
                         for frame in self._conversation.goodbye():
                             await connection.send(frame, GOODBYE_SECONDS)
-                    except ConnectionEnded:
-                        self._log.debug("goodbye.failed", session=self.name)
-            await connection.close(CLOSE_SECONDS)
+            except ConnectionEnded:
+                self._log.debug("goodbye.failed", session=self.name)
+            finally:
+                await connection.close(CLOSE_SECONDS)
+
+    def _defect(self, error: Exception) -> Failure:
+        """Log an exception of ours with its traceback, and return what it means for the session."""
+        self._log.error("session.failed", session=self.name, exc_info=error)
+        while isinstance(error, ExceptionGroup):
+            error = error.exceptions[0]
+        return self._failure(ConnectionEnded(f"{transport.DEFECT}: {type(error).__name__}", local=True))
 
     def _failure(self, ended: ConnectionEnded) -> Failure:
         """Join the provider's error message with the close that followed it."""
@@ -343,13 +326,16 @@ class Session:
         )
 
     def _end_with(self, failure: Failure) -> None:
-        held = self._conversation.closed()
-        if held:
-            self._deliver(self, held)
+        try:
+            held = self._conversation.closed()
+            if held:
+                self._deliver(self, held)
+        except Exception as error:  # as in `run`
+            failure = self._defect(error)
         self.ended = Ended(
             failure=failure,
             ready_seconds=self.ready_seconds,
-            complete=failure.asked and self._finished is not None and self._finished.complete,
+            complete=failure.asked and not failure.local and self._finished is not None and self._finished.complete,
             audio_seconds=self.sent_map.seconds,
             billed_seconds=self._finished.billed_seconds if self._finished is not None else None,
         )

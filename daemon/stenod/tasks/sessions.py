@@ -19,7 +19,9 @@ from stenod.core.pacing import RateRule
 from stenod.core.verdict import Effect, Failure, Rule, Severity, Verdict, judge
 from stenod.providers.base import Dialect
 from stenod.tasks.journal import Journal
-from stenod.tasks.session import Connect, Session, SessionOptions
+from stenod.tasks.link import Connect
+from stenod.tasks.session import Session
+from stenod.tasks.session_options import SessionOptions
 from stenod.tasks.transcript import Transcript
 from stenod.tasks.waiting import first_of
 

@@ -1,11 +1,13 @@
 """Standard output, one line at a time, written in a thread.
 
 A slow reader blocks only that thread; a vanished one is `ReaderGone`. The descriptor is left as it was found: making a
-shared terminal or pipe non-blocking would break whoever shares it.
+shared terminal or pipe non-blocking would break whoever shares it. Whoever shares it may have done so, however; then
+we wait for room ourselves.
 """
 
 import errno
 import os
+import select
 
 import trio
 
@@ -29,7 +31,12 @@ class Output:
         written = 0
         try:
             while written < len(line):
-                written += os.write(self._descriptor, line[written:])
+                try:
+                    written += os.write(self._descriptor, line[written:])
+                except BlockingIOError:
+                    room = select.poll()
+                    room.register(self._descriptor, select.POLLOUT)
+                    room.poll()
         except OSError as error:
             if error.errno in GONE:
                 raise ReaderGone from error

@@ -8,8 +8,10 @@ start says so. The lock is the kernel's (flock): it is gone with the process, ho
 import fcntl
 import os
 import shutil
+import tempfile
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from stenod.core.verdict import ExitCode
@@ -17,6 +19,7 @@ from stenod.core.verdict import ExitCode
 LEDGER_NAME = "ledger.sqlite"
 LOCK_NAME = "lock"
 TEMPORARY_PREFIX = "run-"
+UNBORN_PREFIX = ".new-"
 
 
 class StateDirectoryError(Exception):
@@ -60,9 +63,20 @@ def named(path: Path) -> StateDirectory:
 
 
 def temporary(environment: Mapping[str, str]) -> StateDirectory:
-    """Make a fresh one under the XDG state home."""
-    name = f"{TEMPORARY_PREFIX}{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}"
-    return _locked(home(environment) / name, temporary=True)
+    """Make a fresh one under the XDG state home; raises `StateDirectoryError`.
+
+    It gets its name after its lock: otherwise another start might take it for one that was left behind.
+    """
+    base = home(environment)
+    try:
+        base.mkdir(mode=0o700, parents=True, exist_ok=True)
+        unborn = Path(tempfile.mkdtemp(prefix=UNBORN_PREFIX, dir=base))
+    except OSError as error:
+        raise _unusable(base, error) from error
+    directory = _locked(unborn, temporary=True)
+    unique = unborn.name.removeprefix(UNBORN_PREFIX)
+    directory.path = unborn.rename(base / f"{TEMPORARY_PREFIX}{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}-{unique}")
+    return directory
 
 
 def left_behind(environment: Mapping[str, str]) -> list[Path]:
@@ -96,11 +110,10 @@ def _locked(path: Path, *, temporary: bool) -> StateDirectory:
         path.chmod(0o700)
         descriptor = os.open(path / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        message = f"cannot use the state directory {path}: {error.strerror}; choose another with --state-dir"
-        raise StateDirectoryError(message, ExitCode.CANNOT_CREATE) from error
+        raise _unusable(path, error) from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
+    except BlockingIOError as error:
         holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
         os.close(descriptor)
         message = (
@@ -108,6 +121,15 @@ def _locked(path: Path, *, temporary: bool) -> StateDirectory:
             "with --state-dir"
         )
         raise StateDirectoryError(message, ExitCode.IN_USE) from error
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    except OSError as error:
+        os.close(descriptor)
+        raise _unusable(path, error) from error
+    with suppress(OSError):  # the number is only for a person; a full disk has better ways to show itself
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
     return StateDirectory(path, descriptor, temporary=temporary)
+
+
+def _unusable(path: Path, error: OSError) -> StateDirectoryError:
+    message = f"cannot use the state directory {path}: {error.strerror}; choose another with --state-dir"
+    return StateDirectoryError(message, ExitCode.CANNOT_CREATE)

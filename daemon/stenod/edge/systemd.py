@@ -17,7 +17,8 @@ class Notifier:
         pid = environment.get("WATCHDOG_PID", "")
         watched = not pid or pid == str(os.getpid())
         microseconds = environment.get("WATCHDOG_USEC", "") if watched else ""
-        self.watchdog_seconds = int(microseconds) / 1e6 if microseconds.isdigit() else None
+        usable = microseconds.isascii() and microseconds.isdigit() and int(microseconds) > 0
+        self.watchdog_seconds = int(microseconds) / 1e6 if usable else None
 
     @property
     def active(self) -> bool:
@@ -47,6 +48,6 @@ class Notifier:
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
                 channel.setblocking(False)
-                channel.sendto(state.encode(), address)
+                channel.sendto(state.encode(errors="replace"), address)
         except OSError:
             return

@@ -1,0 +1,159 @@
+"""Lines to real pipes, sockets and terminals, with readers that are slow, gone or share the descriptor."""
+
+import errno
+import os
+import pty
+import socket
+from collections.abc import Iterator
+from contextlib import suppress
+
+import pytest
+import trio
+
+from stenod.core.reader import ReaderGone
+from stenod.edge.output import Output
+
+HUGE = b"x" * 1_000_000 + b"\n"
+
+
+@pytest.fixture
+def pipe() -> Iterator[tuple[int, int]]:
+    """The reading and the writing end."""
+    reading, writing = os.pipe()
+    yield reading, writing
+    for descriptor in (reading, writing):
+        with suppress(OSError):
+            os.close(descriptor)
+
+
+async def read(descriptor: int, count: int) -> bytes:
+    """Read so many bytes in a thread."""
+
+    def gather() -> bytes:
+        data = b""
+        while len(data) < count and (more := os.read(descriptor, count - len(data))):
+            data += more
+        return data
+
+    return await trio.to_thread.run_sync(gather)
+
+
+async def test_lines_are_written(pipe: tuple[int, int]) -> None:
+    """In order, as they are, at once."""
+    output = Output(pipe[1])
+    await output.write(b'{"a":1}\n')
+    await output.write("grüß\n".encode())
+    assert '{"a":1}\ngrüß\n'.encode() == os.read(pipe[0], 100)
+
+
+async def test_a_slow_reader_blocks_only_its_thread(pipe: tuple[int, int]) -> None:
+    """While a line does not fit into the pipe the loop turns, and the rest follows when there is room."""
+    output = Output(pipe[1])
+    written = trio.Event()
+
+    async def write() -> None:
+        await output.write(HUGE)
+        written.set()
+
+    with trio.fail_after(10):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(write)
+            assert HUGE[:1000] == await read(pipe[0], 1000)
+            for _ in range(100):
+                await trio.lowlevel.checkpoint()
+            assert not written.is_set()
+            assert HUGE[1000:] == await read(pipe[0], len(HUGE) - 1000)
+    assert written.is_set()
+
+
+async def test_a_reader_that_went(pipe: tuple[int, int]) -> None:
+    """`stenod run | head -1` ends as it should."""
+    os.close(pipe[0])
+    with pytest.raises(ReaderGone):
+        await Output(pipe[1]).write(b"line\n")
+
+
+async def test_a_reader_that_goes_in_the_middle_of_a_line(pipe: tuple[int, int]) -> None:
+    """A blocked write ends too."""
+
+    async def leave() -> None:
+        await read(pipe[0], 1000)
+        os.close(pipe[0])
+
+    with trio.fail_after(10):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(leave)
+            with pytest.raises(ReaderGone):
+                await Output(pipe[1]).write(HUGE)
+
+
+async def test_a_descriptor_that_is_closed() -> None:
+    """A service without standard output has no reader."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    os.close(writing)
+    with pytest.raises(ReaderGone):
+        await Output(writing).write(b"line\n")
+
+
+async def test_a_terminal_that_was_hung_up() -> None:
+    """Closing the window is the reader's going."""
+    ours, theirs = pty.openpty()
+    output = Output(theirs)
+    await output.write(b"line\n")
+    os.close(ours)
+    with pytest.raises(ReaderGone):
+        await output.write(b"line\n")
+    os.close(theirs)
+
+
+async def test_other_errors_are_not_the_readers() -> None:
+    """A full disk behind a redirection is told as what it is."""
+    full = os.open("/dev/full", os.O_WRONLY)
+    try:
+        with pytest.raises(OSError, match="No space") as caught:
+            await Output(full).write(b"line\n")
+    finally:
+        os.close(full)
+    assert errno.ENOSPC == caught.value.errno
+
+
+async def test_a_descriptor_that_somebody_made_non_blocking() -> None:
+    """Whoever shares the other end of it may have; we wait for room, and leave it as it is."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.setblocking(False)
+        with trio.fail_after(10):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(Output(ours.fileno()).write, HUGE)
+                assert HUGE == await read(theirs.fileno(), len(HUGE))
+        assert not os.get_blocking(ours.fileno())
+
+
+async def test_a_blocking_descriptor_stays_one(pipe: tuple[int, int]) -> None:
+    """Shells share it."""
+    await Output(pipe[1]).write(b"line\n")
+    assert os.get_blocking(pipe[1])
+
+
+async def test_cancelled_while_blocked(pipe: tuple[int, int]) -> None:
+    """The way down does not wait for the reader; the thread that is left ends with it."""
+    with trio.fail_after(10):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(Output(pipe[1]).write, HUGE)
+            assert b"x" * 10 == await read(pipe[0], 10)
+            nursery.cancel_scope.cancel()
+    assert HUGE[10:] == await read(pipe[0], len(HUGE) - 10)
+
+
+async def test_a_line_after_a_cancelled_one_waits_for_it(pipe: tuple[int, int]) -> None:
+    """Two lines never mix, whatever became of whoever wrote the first."""
+    output = Output(pipe[1])
+    with trio.fail_after(10):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(output.write, HUGE)
+            await read(pipe[0], 10)
+            nursery.cancel_scope.cancel()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(output.write, b"second\n")
+            assert HUGE[10:] + b"second\n" == await read(pipe[0], len(HUGE) - 10 + 7)

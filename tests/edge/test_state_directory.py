@@ -1,0 +1,228 @@
+"""Where a journal lives: modes, the lock against real processes, what was left behind."""
+
+import os
+import shutil
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from stenod.core.verdict import ExitCode
+from stenod.edge import state_directory
+from stenod.edge.state_directory import StateDirectoryError, left_behind, named, temporary
+
+HOLDER = """
+import pathlib, sys
+from stenod.edge.state_directory import named
+held = named(pathlib.Path(sys.argv[1]))
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    return {"XDG_STATE_HOME": str(tmp_path / "state"), "HOME": "/nowhere"}
+
+
+@contextmanager
+def held_by_another(path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A child process that holds the directory until it is killed."""
+    child = subprocess.Popen([sys.executable, "-c", HOLDER, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        assert child.stdout is not None
+        assert b"held\n" == child.stdout.readline()
+        yield child
+    finally:
+        child.kill()
+        child.communicate()
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@contextmanager
+def umask(value: int) -> Iterator[None]:
+    before = os.umask(value)
+    yield
+    os.umask(before)
+
+
+def test_a_directory_that_was_asked_for(tmp_path: Path) -> None:
+    """It is made with its parents, and stays when it is released; it can be taken again."""
+    path = tmp_path / "a" / "b"
+    directory = named(path)
+    assert (path, False) == (directory.path, directory.temporary)
+    assert (path / "ledger.sqlite", path / "room" / "audio") == (directory.ledger, directory.audio("room"))
+    directory.release()
+    again = named(path)
+    assert f"{os.getpid()}\n" == (path / "lock").read_text()
+    again.release()
+
+
+@pytest.mark.parametrize("lax", [0o000, 0o022, 0o077])
+def test_nobody_else_may_look(tmp_path: Path, environment: dict[str, str], lax: int) -> None:
+    """0700 for the directory and 0600 for the lock, whatever the umask, also where it was there with less."""
+    there = tmp_path / "there"
+    there.mkdir()
+    there.chmod(0o755)
+    with umask(lax):
+        made = [named(tmp_path / "new"), named(there), temporary(environment)]
+    for directory in made:
+        assert (0o700, 0o600) == (mode(directory.path), mode(directory.path / "lock"))
+        directory.release()
+    assert 0o700 == mode(state_directory.home(environment))
+
+
+def test_a_second_process_is_refused(tmp_path: Path) -> None:
+    """The message names who has it, and the exit code says that it may work later."""
+    with held_by_another(tmp_path / "journal") as child:
+        with pytest.raises(StateDirectoryError) as caught:
+            named(tmp_path / "journal")
+        assert (
+            f"another stenod (process {child.pid}) runs in {tmp_path / 'journal'}; stop it, or choose another "
+            "directory with --state-dir"
+        ) == str(caught.value)
+        assert ExitCode.IN_USE == caught.value.exit_code
+        assert f"{child.pid}\n" == (tmp_path / "journal" / "lock").read_text()
+
+
+def test_the_lock_goes_with_its_process(tmp_path: Path) -> None:
+    """Kill -9 leaves a file with a number in it, and no lock."""
+    with held_by_another(tmp_path / "journal"):
+        pass
+    assert (tmp_path / "journal" / "lock").read_text() != ""
+    named(tmp_path / "journal").release()
+
+
+def test_a_refusal_leaves_no_descriptor(tmp_path: Path) -> None:
+    """Neither one for the lock nor one for the directory."""
+    directory = named(tmp_path / "journal")
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    with pytest.raises(StateDirectoryError):
+        named(tmp_path / "journal")
+    assert before == len(list(Path("/proc/self/fd").iterdir()))
+    directory.release()
+
+
+@pytest.mark.parametrize("obstacle", ["a file", "below a file", "a lock that is a directory", "a long name"])
+def test_a_directory_that_cannot_be(tmp_path: Path, obstacle: str) -> None:
+    """One sentence with the cause and what to do."""
+    file = tmp_path / "file"
+    file.touch()
+    paths = {"a file": file, "below a file": file / "x", "a long name": tmp_path / ("x" * 300)}
+    path = paths.get(obstacle, tmp_path / "taken")
+    if obstacle == "a lock that is a directory":
+        (path / "lock").mkdir(parents=True)
+    with pytest.raises(StateDirectoryError, match=r"^cannot use the state directory .*; choose another") as caught:
+        named(path)
+    assert ExitCode.CANNOT_CREATE == caught.value.exit_code
+
+
+def test_no_place_for_a_fresh_one(tmp_path: Path) -> None:
+    """The same where the XDG state home is unusable."""
+    (tmp_path / "state").touch()
+    with pytest.raises(StateDirectoryError, match=r"cannot use .*stenod: Not a directory; ") as caught:
+        temporary({"XDG_STATE_HOME": str(tmp_path / "state")})
+    assert ExitCode.CANNOT_CREATE == caught.value.exit_code
+
+
+@pytest.mark.parametrize(
+    ("environment", "home"),
+    [
+        ({"XDG_STATE_HOME": "/state", "HOME": "/me"}, "/state/stenod"),
+        ({"XDG_STATE_HOME": "", "HOME": "/me"}, "/me/.local/state/stenod"),
+        ({"XDG_STATE_HOME": "relative", "HOME": "/me"}, "/me/.local/state/stenod"),
+        ({"HOME": ""}, "/.local/state/stenod"),
+        ({}, "/.local/state/stenod"),
+    ],
+)
+def test_where_fresh_ones_are(environment: dict[str, str], home: str) -> None:
+    """As the XDG base directory specification has it: a relative path counts as none."""
+    assert Path(home) == state_directory.home(environment)
+
+
+def test_a_fresh_directory(environment: dict[str, str]) -> None:
+    """Below the state home, each its own even in the same second, and gone with all in it when removed."""
+    first, second = temporary(environment), temporary(environment)
+    assert first.path != second.path
+    assert {first.path, second.path} == set(state_directory.home(environment).iterdir())
+    assert first.path.name.startswith("run-2")
+    assert first.temporary
+    (first.path / "room" / "audio").mkdir(parents=True)
+    first.ledger.touch()
+    first.remove()
+    assert [second.path] == list(state_directory.home(environment).iterdir())
+    second.release()
+
+
+def test_only_what_nobody_holds_was_left_behind(environment: dict[str, str]) -> None:
+    """Running ones, ours and others', are not; neither are files and directories that are none of ours."""
+    assert [] == left_behind(environment)
+    base = state_directory.home(environment)
+    names = ("run-20260102T000000-1", "run-20260101T000000-9", "run-20260103T000000-5")
+    kept = [named(base / name) for name in names]
+    (base / "run-without-lock").mkdir()
+    (base / "run-file").touch()
+    (base / "mine").mkdir()
+    for directory in kept[:2]:
+        directory.release()
+    ours = temporary(environment)
+
+    with held_by_another(base / "run-20260104T000000-7"):
+        assert [base / "run-20260101T000000-9", base / "run-20260102T000000-1"] == left_behind(environment)
+    assert base / "run-20260104T000000-7" in left_behind(environment)
+    kept[2].release()
+    ours.release()
+
+
+def test_looking_takes_no_lock_for_good(environment: dict[str, str]) -> None:
+    """What was found can be taken up, by us and by others."""
+    directory = temporary(environment)
+    directory.release()
+    assert [directory.path] == left_behind(environment)
+    with held_by_another(directory.path):
+        assert [] == left_behind(environment)
+
+
+def test_a_directory_being_made_is_not_left_behind(environment: dict[str, str], monkeypatch) -> None:
+    """Another start that looks between the making and the locking finds nothing to remove."""
+    seen = []
+    flock = state_directory.fcntl.flock
+
+    def look_first(descriptor: int, operation: int) -> None:
+        monkeypatch.setattr(state_directory.fcntl, "flock", flock)
+        seen.append(left_behind(environment))
+        flock(descriptor, operation)
+
+    monkeypatch.setattr(state_directory.fcntl, "flock", look_first)
+    directory = temporary(environment)
+    assert [[]] == seen
+    directory.release()
+
+
+def test_a_full_disk_is_not_the_locks_business(tmp_path: Path) -> None:
+    """The number in the lock is for a person; when it cannot be written, the directory is locked all the same."""
+    place = tmp_path / "small"
+    place.mkdir()
+    mount = shutil.which("mount")
+    if (
+        mount is None
+        or subprocess.run(
+            [mount, "-t", "tmpfs", "-o", "size=4096", "tmpfs", str(place)], check=False, capture_output=True
+        ).returncode
+    ):
+        pytest.skip("may not mount a file system")
+    try:
+        (place / "ballast").write_bytes(bytes(4096))
+        directory = named(place / "journal")
+        with pytest.raises(StateDirectoryError, match="process unknown"):
+            named(place / "journal")
+        directory.release()
+    finally:
+        subprocess.run(["umount", "-l", str(place)], check=True)

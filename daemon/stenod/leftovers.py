@@ -4,9 +4,9 @@ Nothing is deleted here that still holds audio or lines that nobody has; that is
 """
 
 import shlex
-import shutil
 import sqlite3
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 
 import click
@@ -18,31 +18,58 @@ from stenod.edge.segments import Segments
 
 SAMPLES_MAX = 1
 """Nothing is written here."""
+READER = "stdout"
+"""The reader whose place says what was printed."""
 
 
 def left(path: Path, stream: str, pending_seconds: float) -> str:
     """Return the line about audio that stays."""
-    quoted = shlex.quote(str(path))
-    resume = f"stenod run --input none --state-dir {quoted} --stream {shlex.quote(stream)}"
     return (
         f"{pending_seconds:.1f} s of audio that was not transcribed are kept in {path}; "
-        f"to transcribe: {resume}; to discard: rm -r {quoted}"
+        f"to transcribe: {_resume(path, stream)}; to discard: rm -r {shlex.quote(str(path))}"
     )
+
+
+def _resume(path: Path, stream: str) -> str:
+    return f"stenod run --input none --state-dir {shlex.quote(str(path))} --stream {shlex.quote(stream)}"
 
 
 def look_behind(environment: Mapping[str, str]) -> None:
     """Say what earlier runs left, one line each; remove what holds nothing."""
     for path in directories.left_behind(environment):
         try:
-            held = pending(path)
-        except (LedgerUnusable, sqlite3.DatabaseError, OSError, ValueError) as error:
-            quoted = shlex.quote(str(path))
-            click.echo(f"stenod: cannot read what an earlier run left in {path}: {error}; rm -r {quoted}", err=True)
-            continue
-        for stream, seconds in held.items():
-            click.echo(f"stenod: {left(path, stream, seconds)}", err=True)
-        if not held:
-            shutil.rmtree(path, ignore_errors=True)
+            directory = directories.named(path)
+        except directories.StateDirectoryError:
+            continue  # Somebody took it up meanwhile.
+        lines = _lines(path)
+        for line in lines:
+            click.echo(f"stenod: {line}", err=True)
+        if lines:
+            directory.release()
+        else:
+            directory.remove()
+
+
+def _lines(path: Path) -> list[str]:
+    """Return what to say about a directory, one line a stream; none where it holds nothing."""
+    discard = f"rm -r {shlex.quote(str(path))}"
+    try:
+        held = pending(path)
+        waiting = [stream for stream in unprinted(path) if stream not in held]
+    except (LedgerUnusable, sqlite3.DatabaseError, OSError, ValueError) as error:
+        return [f"cannot read what an earlier run left in {path}: {error}; to discard it: {discard}"]
+    return [left(path, stream, seconds) for stream, seconds in held.items()] + [
+        f"lines that were not printed are kept in {path}; to print: {_resume(path, stream)}; to discard: {discard}"
+        for stream in waiting
+    ]
+
+
+def unprinted(path: Path) -> list[str]:
+    """Return the streams of a state directory with lines that were not printed."""
+    if not (path / directories.LEDGER_NAME).exists():
+        return []
+    with closing(Ledger(path / directories.LEDGER_NAME)) as ledger:
+        return [stream for stream, _ in ledger.streams() if ledger.unprinted(stream, READER, 1)]
 
 
 def pending(path: Path) -> dict[str, float]:

@@ -1,0 +1,174 @@
+"""What earlier runs left behind: told in one line each, removed only where nothing is lost."""
+
+import shlex
+from pathlib import Path
+
+import pytest
+
+from stenod.core.timeline import Change, Settled, Span, State
+from stenod.core.transaction import Transaction
+from stenod.edge import state_directory
+from stenod.edge.ledger import Ledger
+from stenod.edge.segments import Segments
+from stenod.edge.state_directory import StateDirectory, temporary
+from stenod.leftovers import left, look_behind, pending
+
+RATE = 1000
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    return {"XDG_STATE_HOME": str(tmp_path / "state")}
+
+
+def fill(
+    path: Path, stream: str = "room", *, seconds: float = 0.0, heard: float = 0.0, lines: int = 0, printed: int = 0
+) -> None:
+    """Leave so many seconds of audio, of which the first were heard, and so many lines."""
+    samples, done = round(seconds * RATE), round(heard * RATE)
+    segments = Segments(path / stream / "audio", 10 * RATE)
+    segments.append(0, bytes(2 * samples))
+    segments.close()
+    ledger = Ledger(path / "ledger.sqlite")
+    ledger.open_stream(stream, RATE)
+    changes = [Change((), (Settled(0, done, State.TRANSCRIBED),), (Span(0, done),))] if done else []
+    outbox = [(number, b"{}\n") for number in range(lines)]
+    ledger.commit(stream, 0, Transaction(changes=changes, lines=outbox, sequence=lines, session=0, tail=samples))
+    if printed:
+        ledger.printed(stream, "stdout", 0, printed - 1)
+    ledger.close()
+
+
+def abandoned(environment: dict[str, str], **what: float) -> Path:
+    """What a killed run leaves."""
+    directory = temporary(environment)
+    fill(directory.path, **what)
+    directory.release()
+    return directory.path
+
+
+def test_audio_that_waits_is_told_and_kept(environment: dict[str, str], capsys) -> None:
+    """One line: how much, where, how to go on, how to discard it; the next start says it again."""
+    path = abandoned(environment, seconds=3.5, heard=1.0)
+    for _ in range(2):
+        look_behind(environment)
+        assert (
+            f"stenod: 2.5 s of audio that was not transcribed are kept in {path}; to transcribe: stenod run "
+            f"--input none --state-dir {path} --stream room; to discard: rm -r {path}\n"
+        ) == capsys.readouterr().err
+    assert {"room": 2.5} == pending(path)
+
+
+def test_nothing_left_nothing_said(environment: dict[str, str], capsys) -> None:
+    """No state home, an empty one, or only directories of others."""
+    look_behind(environment)
+    state_directory.home(environment).mkdir(parents=True)
+    look_behind(environment)
+    assert ("", "") == capsys.readouterr()
+
+
+@pytest.mark.parametrize("what", [{"seconds": 2.0, "heard": 2.0, "lines": 3, "printed": 3}, {"seconds": 0.0}, None])
+def test_what_holds_nothing_is_removed(environment: dict[str, str], capsys, what: dict | None) -> None:
+    """All transcribed and printed, nothing recorded, or killed before there was a ledger."""
+    if what is None:
+        temporary(environment).release()
+    else:
+        abandoned(environment, **what)
+    look_behind(environment)
+    assert [] == list(state_directory.home(environment).iterdir())
+    assert ("", "") == capsys.readouterr()
+
+
+def test_lines_that_nobody_has_are_kept(environment: dict[str, str], capsys) -> None:
+    """A run that was killed between hearing and printing owes its last words."""
+    path = abandoned(environment, seconds=2.0, heard=2.0, lines=3, printed=2)
+    look_behind(environment)
+    assert (
+        f"stenod: lines that were not printed are kept in {path}; to print: stenod run --input none "
+        f"--state-dir {path} --stream room; to discard: rm -r {path}\n"
+    ) == capsys.readouterr().err
+    assert path.exists()
+
+
+def test_one_line_a_stream(environment: dict[str, str], capsys) -> None:
+    """Each stream with audio has its own; those without are not named."""
+    path = abandoned(environment, seconds=1.0)
+    fill(path, "hall", seconds=2.0)
+    fill(path, "attic", seconds=2.0, heard=2.0)
+    look_behind(environment)
+    lines = capsys.readouterr().err.splitlines()
+    assert [("2.0", "hall"), ("1.0", "room")] == [
+        (line.split()[1], line.partition("--stream ")[2].partition(";")[0]) for line in lines
+    ]
+
+
+def test_a_running_one_is_left_alone(environment: dict[str, str], capsys) -> None:
+    """Neither told nor removed, whatever it holds."""
+    running: list[StateDirectory] = [temporary(environment), temporary(environment)]
+    fill(running[0].path, seconds=2.0)
+    look_behind(environment)
+    assert "" == capsys.readouterr().err
+    for directory in running:
+        assert directory.path.exists()
+        directory.release()
+
+
+def test_one_taken_up_meanwhile_is_left_alone(environment: dict[str, str], capsys, monkeypatch) -> None:
+    """Between the look and the removal somebody may have begun to record there."""
+    path = abandoned(environment, seconds=0.0)
+    holder = state_directory.named(path)
+    monkeypatch.setattr(state_directory, "left_behind", lambda environment: [path])
+    look_behind(environment)
+    assert path.exists()
+    assert "" == capsys.readouterr().err
+    holder.release()
+
+
+@pytest.mark.parametrize("ledger", [b"garbage" * 1000, None])
+def test_a_broken_ledger_is_one_line_and_kept(environment: dict[str, str], capsys, ledger: bytes | None) -> None:
+    """What cannot be read may still be of worth to somebody; the next one is looked at all the same."""
+    path = abandoned(environment, seconds=2.0)
+    (path / "ledger.sqlite").unlink()
+    if ledger is None:
+        (path / "ledger.sqlite").mkdir()
+    else:
+        (path / "ledger.sqlite").write_bytes(ledger)
+    other = abandoned(environment, seconds=1.0)
+    look_behind(environment)
+
+    lines = capsys.readouterr().err.splitlines()
+    assert 2 == len(lines)
+    broken = next(line for line in lines if f" {path}:" in line)
+    assert broken.startswith(f"stenod: cannot read what an earlier run left in {path}: ")
+    assert broken.endswith(f"; to discard it: rm -r {path}")
+    assert (path / "room" / "audio" / f"{0:016d}.s16le").exists()
+    assert other.exists()
+
+
+def test_a_damaged_ledger_is_kept(environment: dict[str, str], capsys) -> None:
+    """Damage behind the first page as well."""
+    path = abandoned(environment, seconds=2.0, lines=500)
+    data = (path / "ledger.sqlite").read_bytes()
+    (path / "ledger.sqlite").write_bytes(data[:4096] + b"\xff" * (len(data) - 4096))
+    look_behind(environment)
+    assert "malformed" in capsys.readouterr().err
+    assert path.exists()
+
+
+def test_audio_without_a_ledger_that_knows_it(environment: dict[str, str]) -> None:
+    """What was recorded after the last commit waits too: the files say how long it is."""
+    path = abandoned(environment, seconds=1.0, heard=1.0)
+    segments = Segments(path / "room" / "audio", 10 * RATE)
+    segments.append(RATE, bytes(2 * 500))
+    segments.close()
+    assert {"room": 0.5} == pending(path)
+
+
+def test_a_line_can_be_pasted_into_a_shell() -> None:
+    """Blanks, quotes and worse in a path stay one argument."""
+    path, stream = Path("/srv/my state; rm -rf $HOME 'x'\n"), "a b"
+    line = left(path, stream, 1.25)
+    assert line.startswith("1.2 s of audio ")
+    resume = line.partition("to transcribe: ")[2].partition("; to discard: ")[0]
+    assert ["stenod", "run", "--input", "none", "--state-dir", str(path), "--stream", stream] == shlex.split(resume)
+    assert ["rm", "-r", str(path)] == shlex.split(line.rpartition("to discard: ")[2])

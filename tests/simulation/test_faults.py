@@ -141,8 +141,14 @@ def test_an_outage_on_a_line_with_latency(latency_seconds: float) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["black-hole", "deaf"])
-def test_a_line_without_a_buffer_that_stops(kind: str) -> None:
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(kind="slow-begin", duration=14.7, count=1),
+        Fault(kind="black-hole", wall=20.0, duration=8.0),
+        Fault(kind="deaf", wall=20.0, count=1),
+    ],
+)
+def test_a_line_without_a_buffer_that_stops(fault: Fault) -> None:
     """Where a message is half sent when the line is given up, nothing is sent after it, a goodbye neither."""
-    faults = (Fault(kind=kind, wall=20.0, count=1, duration=8.0),)
-    account(simulate(seconds=40.0, lockstep=True, faults=faults))
+    account(simulate(seconds=40.0, lockstep=True, faults=(fault,)))

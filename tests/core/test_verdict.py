@@ -22,6 +22,7 @@ TOKENS = (
     transport.PING_DEADLINE,
     transport.SEND_DEADLINE,
     transport.STALLED,
+    transport.DRAIN_DEADLINE,
     transport.OPENING_DEADLINE,
     transport.CONNECTION_REFUSED,
     transport.NAME_NOT_RESOLVED,

@@ -187,6 +187,12 @@ LOCAL_RULES = (
         "stenod replaces the session, at most twice for the same audio; if it recurs, see the provider's status page.",
     ),
     _local(
+        transport.DRAIN_DEADLINE,
+        Verdict.BACKOFF,
+        "The last words did not come in time after our goodbye.",
+        "stenod sends again what was not transcribed; if it recurs, see the provider's status page.",
+    ),
+    _local(
         transport.OPENING_DEADLINE,
         Verdict.BACKOFF,
         "The session did not become ready in time.",

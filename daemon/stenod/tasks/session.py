@@ -235,7 +235,7 @@ class Session:
             await link.send(frame)
         self._said_goodbye = True
         await trio.sleep(self.dialect.limits.drain_seconds_max)
-        raise ConnectionEnded("drain-deadline: the last words did not come in time", local=True)
+        raise ConnectionEnded(f"{transport.DRAIN_DEADLINE}: the last words did not come in time", local=True)
 
     def _new_pacer(self) -> Pacer:
         pacer = Pacer(

@@ -20,7 +20,7 @@ from stenod.core.verdict import Effect, Failure, Rule, Severity, Verdict, judge
 from stenod.providers.base import Dialect
 from stenod.tasks.journal import Journal
 from stenod.tasks.link import Connect
-from stenod.tasks.session import Session
+from stenod.tasks.session import NORMAL, Session
 from stenod.tasks.session_options import SessionOptions
 from stenod.tasks.transcript import Transcript
 from stenod.tasks.waiting import first_of
@@ -178,6 +178,7 @@ class Sessions:
 
     async def tell(self, state: str, reason: str, remedy: str = "") -> None:
         """Write a status record about the provider."""
+        self._provider.lost = self._provider.lost or state == "fatal"
         at = records.rfc3339(self._clock.wall())
         await self._journal.commit(
             [
@@ -248,7 +249,10 @@ class Sessions:
     async def _bound_offers(self, session: Session, rule: Rule) -> None:
         """The same audio, offered twice and never answered, is given up: music must not pile up for ever."""
         assert session.ended is not None
-        unanswered = session.ended.failure.asked or rule.name == transport.STALLED
+        # A connection that broke in the meantime is no answer that failed to come.
+        failure = session.ended.failure
+        waited = rule.name in (transport.STALLED, transport.DRAIN_DEADLINE)
+        unanswered = waited or (failure.asked and failure.close_code == NORMAL)
         if session.settled_samples or session.sent == session.start or not unanswered:
             return
         start, offers = self._fruitless

@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stenod.core.timeline import NO_CHANGE, Cause, Change, Settled, Span, State, Timeline
@@ -172,6 +172,7 @@ steps = st.one_of(
 )
 
 
+@settings(max_examples=40)
 @given(st.lists(st.lists(steps, min_size=1, max_size=4), max_size=12))
 def test_the_stored_spans_are_the_timeline(commits: list[list[tuple]]) -> None:
     """Whatever is settled in whatever portions: the ledger's spans are those of the timeline that made the changes."""

@@ -17,7 +17,7 @@ Step = Block | float | Exception
 def speech(start: int, count: int) -> bytes:
     """Return loud samples that tell their position."""
     index = np.arange(start, start + count, dtype=np.int64)
-    return ((index * 7919) % 20_001 - 10_000).astype("<i2").tobytes()
+    return ((index * 2_654_435_761 % 2**32 >> 8) % 20_001 - 10_000).astype("<i2").tobytes()
 
 
 def quiet(count: int) -> bytes:

@@ -73,6 +73,7 @@ class Theatre:
         )
         self.outcome: Fatal | None = None
         self.returned_at: float | None = None
+        self.returned = trio.Event()
         self.recorded = 0
 
     async def record(self, seconds: float, *, talk: float = 2.0, pause: float = 0.5) -> None:
@@ -93,6 +94,7 @@ class Theatre:
         """Run the supervisor to its end."""
         self.outcome = await self.supervisor.run()
         self.returned_at = trio.current_time()
+        self.returned.set()
 
     def states(self, subject: str = "provider") -> list[str]:
         """Return what the status records say."""

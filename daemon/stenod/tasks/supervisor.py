@@ -9,6 +9,7 @@ A source that is not live has no hurry: there the old session is drained before 
 has no late spans.
 """
 
+import math
 from dataclasses import dataclass, field
 
 import trio
@@ -25,6 +26,12 @@ from stenod.tasks.waiting import first_of
 
 CUT_QUIET_SECONDS = (0.2, 0.1, 0.04)
 """Where a hand-over cuts: in a pause between sentences, failing that between words, rather than in one."""
+CUT_SECONDS = 10.0
+"""How long a quiet moment is looked for where no limit is near."""
+CLOGGED_SECONDS = 60.0
+"""A session this old with this much unsettled audio is replaced: its goodbye settles what it was sent."""
+CLOGGED_PERIOD_SECONDS = 5.0
+NEVER = RotationPlan(math.inf, math.inf, math.inf)
 HANDOVER_DRAIN_SECONDS = 5.0
 """The successor's lines wait this long for the old session's last words."""
 
@@ -110,8 +117,9 @@ class Supervisor:
             if session is None:
                 session = await self._open(nursery)
                 continue
-            if await self._watch(session) == "rotate":
-                session = await self._rotate(nursery, session)
+            moments = await self._watch(session)
+            if moments is not None:
+                session = await self._rotate(nursery, session, moments)
                 continue
             rule = await self._sessions.see_off(session)
             assert session.ended is not None
@@ -142,7 +150,7 @@ class Supervisor:
         self.reached.set()
         return session
 
-    async def _open_into(self, nursery: trio.Nursery, opening: _Opening, reserved: bool) -> None:
+    async def _open_into(self, nursery: trio.Nursery, opening: _Opening, reserved: bool, late: bool = False) -> None:
         """Open in the background; give up when we leave, or when nobody wants it any more."""
         with opening.scope:
             async with trio.open_nursery() as race:
@@ -153,7 +161,7 @@ class Supervisor:
 
                 race.start_soon(give_up)
                 try:
-                    opening.session = await self._sessions.open(nursery, reserved=reserved)
+                    opening.session = await self._sessions.open(nursery, late=late, reserved=reserved)
                 except Fatal as fatal:
                     opening.fatal = fatal
                 if opening.session is not None and opening.scope.cancel_called:
@@ -162,20 +170,28 @@ class Supervisor:
                 opening.done.set()
                 race.cancel_scope.cancel()
 
-    async def _watch(self, session: Session) -> str:
-        """Wait for what concerns a ready session: `over` or `rotate`; cuts it where the audio ends."""
-        moments = self._plan(session)
+    async def _watch(self, session: Session) -> RotationPlan | None:
+        """Wait for what concerns a ready session: returns when a successor is due, or None when it is over."""
+        moments = self._plan(session) or NEVER
         while not session.over.is_set():
+            now = self._clock.now()
             if self._leaving.is_set():
                 session.cut(session.sent)
                 await session.over.wait()
-                break
-            timeout = moments.open_at - self._clock.now() if moments is not None else 1e9
-            with trio.move_on_after(max(0.0, timeout)) as scope:
-                await self._wait(session)
-            if scope.cancelled_caught:
-                return "rotate"
-        return "over"
+            elif now >= moments.open_at:
+                return moments
+            elif self._is_clogged(session):
+                self._log.info("session.clogged", session=session.name, lag_seconds=round(self._journal.lag_seconds, 3))
+                return RotationPlan(now, now + CUT_SECONDS, moments.limit_at)
+            else:
+                with trio.move_on_after(min(CLOGGED_PERIOD_SECONDS, moments.open_at - now)):
+                    await self._wait(session)
+        return None
+
+    def _is_clogged(self, session: Session) -> bool:
+        """Whether much was sent that nothing settles: without words, what was sent in a hurry stays unproven."""
+        unsettled = sum(span.count for span in self._journal.pending(session.start, session.sent))
+        return session.ready_seconds >= CLOGGED_SECONDS and unsettled >= CLOGGED_SECONDS * self._journal.rate
 
     async def _wait(self, session: Session, *events: trio.Event) -> None:
         """Wait for one of the events, the session's end or leave; when the audio ends, tell the session where."""
@@ -194,11 +210,9 @@ class Supervisor:
             margin_seconds=self._options.margin_seconds,
         )
 
-    async def _rotate(self, nursery: trio.Nursery, old: Session) -> Session | None:
+    async def _rotate(self, nursery: trio.Nursery, old: Session, moments: RotationPlan) -> Session | None:
         """Open a successor and hand over; returns who is live now."""
         self._turn("handing over")
-        moments = self._plan(old)
-        assert moments is not None
         opening = _Opening()
         nursery.start_soon(self._open_into, nursery, opening, True)
         with trio.move_on_after(max(0.0, moments.alone_by - self._clock.now())):
@@ -211,7 +225,9 @@ class Supervisor:
             return old
         if opening.session is None:
             return await self._without_successor(old, moments, opening)
-        cut = await self._find_cut(old, max(moments.cut_by, (self._clock.now() + moments.alone_by) / 2))
+        now = self._clock.now()
+        latest = min(now + CUT_SECONDS, (now + moments.alone_by) / 2)
+        cut = await self._find_cut(old, max(moments.cut_by, latest))
         return await self._hand_over(nursery, old, opening.session, cut)
 
     async def _without_successor(self, old: Session, moments: RotationPlan, opening: _Opening) -> Session | None:
@@ -285,18 +301,31 @@ class Supervisor:
         """Transcribe a span behind the live session, however many sessions it takes."""
         self._log.info("span.late", late_seconds=round(span.count / self._journal.rate, 3))
         while (run := self._journal.pending_run(span.start, span.end)) is not None and not self._leaving.is_set():
+            opening = _Opening()
+            await self._open_into(nursery, opening, reserved=False, late=True)
             try:
-                session = await self._sessions.open(nursery, late=True)
-                session.begin(run.start)
-                session.cut(span.end)
-                rule = await self._sessions.see_off(session)
-                await self._pause(self._sessions.delay_after(session, rule))
+                if opening.fatal is not None:
+                    raise opening.fatal
+                if opening.session is not None:
+                    await self._hear_late(opening.session, run.start, span.end)
             except Fatal as fatal:
                 self._log.error("span.abandoned", late_seconds=run.count / self._journal.rate, reason=fatal.text)
                 return
 
+    async def _hear_late(self, session: Session, start: int, end: int) -> None:
+        """Let a session take a late span, or as much of it as there is time for; raises `Fatal`."""
+        session.begin(start)
+        session.cut(end)
+        await first_of(session.over, self._leaving)
+        if not session.over.is_set():
+            session.cut(session.sent)
+        rule = await self._sessions.see_off(session)
+        with trio.move_on_after(self._sessions.delay_after(session, rule)):
+            await self._leaving.wait()
+
     async def _hold(self, fatal: Fatal) -> None:
         """The provider refuses for good: keep recording, and ask again now and then."""
+        self._probe = trio.Event()
         self._turn(f"held: {fatal.rule.meaning}")
         self.reached.set()
         delay = self._sessions.probe_seconds()
@@ -304,7 +333,6 @@ class Supervisor:
         await self._sessions.tell("fatal", fatal.rule.meaning, fatal.rule.remedy)
         with trio.move_on_after(delay):
             await first_of(self._probe, self._leaving)
-        self._probe = trio.Event()
 
     async def _pause(self, seconds: float) -> None:
         self._turn("waiting")

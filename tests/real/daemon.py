@@ -27,7 +27,7 @@ import trio
 
 PROGRAM = str(Path(sys.executable).with_name("stenod"))
 RATE = 16000
-AT_ONCE_MAX = 12
+AT_ONCE_MAX = 24
 """Processes that run at a time; more of them starting together would be late by themselves on a small machine."""
 START_APART_SECONDS = 0.4
 WRITE_SECONDS = 0.05

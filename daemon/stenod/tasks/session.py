@@ -30,6 +30,8 @@ from stenod.tasks.pacer import FOREVER, Pacer
 from stenod.tasks.session_options import SessionOptions
 
 CLOSE_SECONDS = 1.0
+DEAD_CLOSE_SECONDS = 0.1
+"""Nobody is there to answer a close: its replacement does not wait for that."""
 GOODBYE_SECONDS = 1.0
 LAST_MESSAGES_SECONDS = 0.5
 NORMAL = 1000
@@ -171,10 +173,14 @@ class Session:
             )
         except ConnectionEnded as ended:
             return self._failure(ended)
+        close_seconds = CLOSE_SECONDS
         try:
-            return self._failure(await self._converse(connection))
+            ended = await self._converse(connection)
+            if ended.local and ended.text.startswith((transport.PING_DEADLINE, transport.SEND_DEADLINE)):
+                close_seconds = DEAD_CLOSE_SECONDS
+            return self._failure(ended)
         finally:
-            await self._leave(connection)
+            await self._leave(connection, close_seconds)
 
     async def _converse(self, connection: Connection) -> ConnectionEnded:
         """Run the session's tasks; the first to see its end says how."""
@@ -287,7 +293,7 @@ class Session:
         if notice.kind in self.notices:
             self.notices[notice.kind] += 1
 
-    async def _leave(self, connection: Connection) -> None:
+    async def _leave(self, connection: Connection, close_seconds: float) -> None:
         """Say goodbye if that has not been done, and close; bounded, also when cancelled.
 
         Before it is ready too: a provider that is slow may still accept what we have given up.
@@ -301,7 +307,7 @@ class Session:
             except ConnectionEnded:
                 self._log.debug("goodbye.failed", session=self.name)
             finally:
-                await connection.close(CLOSE_SECONDS)
+                await connection.close(close_seconds)
 
     def _defect(self, error: Exception) -> Failure:
         """Log an exception of ours with its traceback, and return what it means for the session."""

@@ -86,6 +86,7 @@ class Daemon:
         self._stopping = trio.Event()
         self._capture_scope = trio.CancelScope()
         self._supervisor_scope = trio.CancelScope()
+        self._printer_scope = trio.CancelScope()
         self._printed = trio.Event()
 
     async def run(self) -> Outcome:
@@ -104,7 +105,8 @@ class Daemon:
             base.start_soon(self._announce)
             await self._work()
             parts.printer.finish()
-            await self._printed.wait()
+            with self._printer_scope:
+                await self._printed.wait()
             base.cancel_scope.cancel()
         return self._outcome
 
@@ -120,6 +122,8 @@ class Daemon:
         if self._parts.capture is None or not self._parts.capture.live:
             self._parts.supervisor.leave()
         self._supervisor_scope.deadline = trio.current_time() + self._parts.drain_seconds
+        # A reader that takes nothing must not hold up whoever stops us; what it did not take stays in the outbox.
+        self._printer_scope.deadline = self._supervisor_scope.deadline + self._parts.drain_seconds
 
     async def _work(self) -> None:
         """Record and transcribe, until both are over."""

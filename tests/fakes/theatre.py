@@ -35,6 +35,7 @@ class Theatre:
         margin_seconds: float = 20.0,
         per_minute: float = 10.0,
         disk: Disk | None = None,
+        transcribes: bool = True,
     ) -> None:
         self.clock = FakeClock()
         self.log = FakeLog()
@@ -52,7 +53,8 @@ class Theatre:
             rate_ratio_max=1.25,
         )
         self.transcript = Transcript(self.journal)
-        nursery.start_soon(self.transcript.run)
+        if transcribes:
+            nursery.start_soon(self.transcript.run)
         self.sessions = Sessions(
             provider=self.provider,
             journal=self.journal,

@@ -1,0 +1,344 @@
+"""The task tree: the order of going down, signals, the reader, exit codes. Everything outside is a fake."""
+
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import contextmanager
+from signal import SIGHUP, SIGINT, SIGTERM
+from typing import Any
+
+import pytest
+import trio
+
+from fakes.dialect import Behaviour
+from fakes.journal import Disk
+from fakes.source import ScriptedSource, Step, block, speech
+from fakes.theatre import Theatre
+from stenod.app import STUCK_SECONDS, Daemon, Outcome, Parts
+from stenod.core import records
+from stenod.core.reader import ReaderGone
+from stenod.core.source import SourceError
+from stenod.tasks.capture import Capture
+from stenod.tasks.printer import Printer
+
+BAD_KEY = Behaviour(error=(None, "bad key"))
+
+
+class Plain:
+    """A converter for audio that fits already."""
+
+    def __init__(self, *_format: int) -> None:
+        pass
+
+    def feed(self, pcm: bytes) -> bytes:
+        """Pass it on."""
+        return pcm
+
+    def finish(self) -> bytes:
+        """Hold nothing."""
+        return b""
+
+
+class FakeOutput:
+    """A reader who takes `seconds` for a line, and goes after `lines_max`."""
+
+    def __init__(self) -> None:
+        self.lines: list[dict[str, Any]] = []
+        self.seconds = 0.0
+        self.lines_max = 10**9
+
+    async def write(self, line: bytes) -> None:
+        """Take a line."""
+        await trio.sleep(self.seconds)
+        if len(self.lines) >= self.lines_max:
+            raise ReaderGone
+        self.lines.append(records.parsed(line))
+
+
+class FakeNotifier:
+    """A service manager with a memory."""
+
+    watchdog_seconds = 30.0
+
+    def __init__(self) -> None:
+        self.told: list[tuple[float, str]] = []
+
+    def ready(self) -> None:
+        """See `tasks.watchdog.Notifier`."""
+        self.told.append((trio.current_time(), "ready"))
+
+    def stopping(self) -> None:
+        """See `tasks.watchdog.Notifier`."""
+        self.told.append((trio.current_time(), "stopping"))
+
+    def status(self, text: str) -> None:
+        """Do nothing."""
+
+    def alive(self) -> None:
+        """See `tasks.watchdog.Notifier`."""
+        self.told.append((trio.current_time(), "alive"))
+
+    def at(self, what: str) -> list[float]:
+        """Return when it was told this."""
+        return [at for at, told in self.told if told == what]
+
+
+class House:
+    """A daemon with everything it consists of. `signals` are sent at their times."""
+
+    def __init__(
+        self,
+        nursery: trio.Nursery,
+        source: ScriptedSource | None,
+        *behaviours: Behaviour,
+        signals: Iterable[tuple[float, int]] = (),
+        hold: bool = False,
+        disk: Disk | None = None,
+    ) -> None:
+        live = source is not None and source.live
+        self.theatre = theatre = Theatre(nursery, *behaviours, live=live, hold=hold, disk=disk, transcribes=False)
+        self.output = FakeOutput()
+        self.notifier = FakeNotifier()
+        self.signals = list(signals)
+        capture = None
+        if source is not None:
+            capture = Capture(
+                source=source, journal=theatre.journal, converter=Plain, clock=theatre.clock, log=theatre.log
+            )
+        self.daemon = Daemon(
+            Parts(
+                journal=theatre.journal,
+                capture=capture,
+                transcript=theatre.transcript,
+                printer=Printer(theatre.journal, self.output),
+                supervisor=theatre.supervisor,
+                notifier=self.notifier,
+                clock=theatre.clock,
+                log=theatre.log,
+                drain_seconds=10.0,
+                signals=self._open_signals,
+            )
+        )
+
+    @contextmanager
+    def _open_signals(self, *numbers: int) -> Iterator[AsyncIterator[int]]:
+        async def receive() -> AsyncIterator[int]:
+            for at, number in self.signals:
+                assert number in numbers
+                await trio.sleep_until(at)
+                yield number
+            await trio.sleep_forever()
+
+        yield receive()
+
+    async def run(self, seconds: float = 1000.0) -> Outcome:
+        """Run to the end, which must come within so many seconds."""
+        with trio.fail_after(seconds):
+            return await self.daemon.run()
+
+    @property
+    def finals(self) -> list[str]:
+        """The turns that were printed."""
+        return [line["text"] for line in self.output.lines if line["type"] == "final"]
+
+
+def microphone(seconds: float = 10_000.0) -> ScriptedSource:
+    """Return a live source that speaks for so long and then falls silent."""
+
+    def play() -> Iterator[Step]:
+        for index in range(round(seconds * 10)):
+            yield 0.1
+            yield block(speech(100 * index, 100), monotonic=trio.current_time())
+        yield 1e9
+
+    return ScriptedSource([play()])
+
+
+def file(seconds: int) -> ScriptedSource:
+    """Return a file of so many seconds."""
+    return ScriptedSource([[block(speech(1000 * index, 1000)) for index in range(seconds)]], live=False, ends=True)
+
+
+async def test_a_file_from_beginning_to_end(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
+    """It is transcribed, printed and over, with code 0; every session is ended in order."""
+    house = House(nursery, file(20))
+    outcome = await house.run(40.0)
+    assert outcome.exit_code == 0
+    assert not outcome.stopped
+    assert len(house.finals) == 20
+    house.theatre.check_all_transcribed()
+    house.theatre.check_server()
+    assert house.theatre.journal.finished
+
+
+async def test_nothing_is_opened_before_there_is_audio(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
+    """A session costs money; an empty file costs none, and no audio at all is fine."""
+    for source in (ScriptedSource([[]], live=False, ends=True), None):
+        house = House(nursery, source)
+        assert (await house.run(5.0)).exit_code == 0
+        assert house.theatre.server.dials == []
+    house = House(nursery, ScriptedSource([[60.0, block(speech(0, 500))]], live=True, ends=True))
+    began = trio.current_time()
+    await house.run(100.0)
+    assert house.theatre.server.dials[0] >= began + 60.0
+
+
+async def test_stopping_takes_the_last_words(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
+    """After the first signal: capture ends, what it had is sent, the last words come and are printed, then it ends."""
+    house = House(nursery, microphone(), signals=[(10.05, SIGTERM)])
+    outcome = await house.run(30.0)
+    assert outcome.stopped
+    assert outcome.exit_code == 0
+    assert trio.current_time() < 12.0
+    assert house.theatre.journal.tail == 10_000
+    house.theatre.check_all_transcribed()
+    house.theatre.check_server()
+    assert house.output.lines[-1]["event"] == "ended"
+    assert len(house.finals) == 10
+    assert [10.05] == [pytest.approx(at) for at in house.notifier.at("stopping")]
+
+
+async def test_a_file_is_left_where_it_is(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
+    """What was read ahead of a file is not sent any more: it waits for the next run."""
+    house = House(nursery, file(500), signals=[(30.0, SIGINT)])
+    outcome = await house.run(45.0)
+    assert outcome.exit_code == 0
+    assert trio.current_time() < 33.0
+    house.theatre.check_server()
+
+
+async def test_the_drain_is_bounded(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
+    """Where the provider has nothing to say, it ends after `drain_seconds`; the audio stays in the journal."""
+    for behaviour in (Behaviour(finish_seconds=None, turn_seconds=None), Behaviour(dial_seconds=1e6), BAD_KEY):
+        began = trio.current_time()
+        house = House(nursery, microphone(), behaviour, signals=[(began + 5.05, SIGTERM)], hold=True)
+        outcome = await house.run(30.0)
+        assert outcome.stopped
+        assert trio.current_time() - began <= 5.05 + 10.0 + 2.5
+        assert house.theatre.journal.cursor == 0
+        assert speech(0, 4000) == house.theatre.journal.read(0, 4000)
+        assert all(session.closed_at is not None for session in house.theatre.server.sessions)
+
+
+async def test_a_second_signal_ends_at_once(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
+    """What is on the disk stays there; goodbye is said all the same; the exit code tells."""
+    house = House(nursery, microphone(), Behaviour(finish_seconds=None), signals=[(10.05, SIGINT), (11.0, SIGINT)])
+    outcome = await house.run(30.0)
+    assert outcome.interrupted
+    assert outcome.exit_code == 130
+    assert trio.current_time() <= 11.0 + 2.5
+    assert house.theatre.journal.tail == 10_000
+    assert all(session.bye_at is not None for session in house.theatre.server.sessions)
+
+
+async def test_a_reload_probes(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
+    """SIGHUP tries a held provider again now, and stops nothing."""
+    house = House(nursery, microphone(60.0), BAD_KEY, Behaviour(), signals=[(30.0, SIGHUP), (90.0, SIGTERM)], hold=True)
+    outcome = await house.run(120.0)
+    assert outcome.exit_code == 0
+    assert [0.1, 30.0] == [pytest.approx(at, abs=0.5) for at in house.theatre.server.dials]
+    assert len(house.finals) == 60
+
+
+async def test_a_fatal_refusal_ends_the_foreground(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
+    """With the code of its rule; the recording up to then stays."""
+    house = House(nursery, microphone(), BAD_KEY)
+    outcome = await house.run(10.0)
+    assert outcome.exit_code == 77
+    assert outcome.fatal is not None
+    assert not outcome.stopped
+    assert [line["event"] for line in house.output.lines if line["type"] == "session"] == ["ended"]
+
+
+async def test_a_reader_that_goes_stops_it(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
+    """`| head -1` is the end of the job, not an error; nothing more is recorded."""
+    house = House(nursery, microphone())
+    house.output.lines_max = 3
+    outcome = await house.run(30.0)
+    assert outcome.reader_gone
+    assert outcome.exit_code == 0
+    assert trio.current_time() < 10.0
+    house.theatre.check_server()
+
+
+async def test_a_slow_reader_gets_everything(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
+    """It stalls nobody, and at the end of a file it is waited for."""
+    house = House(nursery, file(30))
+    house.output.seconds = 5.0
+    await house.run(400.0)
+    assert len(house.finals) == 30
+    assert house.theatre.server.sessions[0].closed_at is not None
+    assert house.theatre.server.sessions[0].closed_at < 35.0
+
+
+async def test_a_reader_that_is_stuck_does_not_hold_a_stop_up(
+    autojump_clock: trio.abc.Clock, nursery: trio.Nursery
+) -> None:
+    """Whoever was asked to stop ends; what was not printed stays in the outbox."""
+    house = House(nursery, microphone(), signals=[(10.05, SIGTERM)])
+    house.output.seconds = 1e6
+    await house.run(10.05 + 10.0 + 10.0 + 2.5)
+    assert len(house.theatre.disk.lines("final")) == 10
+
+
+async def test_a_source_that_needs_a_person(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
+    """It is raised through the tree; what was recorded stays, sessions are ended in order."""
+
+    def play() -> Iterator[Step]:
+        for index in range(30):
+            yield 0.1
+            yield block(speech(100 * index, 100))
+        yield SourceError("no permission", 66)
+
+    house = House(nursery, ScriptedSource([play()]))
+    with pytest.raises(BaseExceptionGroup) as raised:
+        await house.run(10.0)
+    assert raised.value.split(SourceError)[1] is None
+    assert house.theatre.journal.tail == 3000
+    house.theatre.check_server()
+
+
+async def test_told_when_it_is_ready(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
+    """When a session takes the audio, or when it is held: not before, and once."""
+    for behaviour, least in ((Behaviour(ready_seconds=3.0), 3.0), (BAD_KEY, 0.0)):
+        began = trio.current_time()
+        house = House(nursery, microphone(), behaviour, signals=[(began + 20.0, SIGTERM)], hold=True)
+        await house.run(40.0)
+        assert len(house.notifier.at("ready")) == 1
+        assert least <= house.notifier.at("ready")[0] - began <= least + 1.0
+
+
+async def test_the_watchdog_starves_with_the_microphone(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
+    """A live source that neither delivers nor is reopened is stuck; a provider that fails for days is not."""
+    house = House(nursery, microphone(100.0), BAD_KEY, signals=[(300.0, SIGTERM), (301.0, SIGTERM)], hold=True)
+    await house.run(320.0)
+    fed = house.notifier.at("alive")
+    assert len([at for at in fed if at <= 100.0]) == 21
+    assert not [at for at in fed if 100.0 + STUCK_SECONDS < at < 300.0]
+
+
+async def test_without_a_source_the_journal_is_transcribed(
+    autojump_clock: trio.abc.Clock, nursery: trio.Nursery
+) -> None:
+    """What a run before left is done, then it ends; it is never starved."""
+    disk = Disk()
+    first = Theatre(nursery, disk=disk)
+    await first.record(20.0)
+    await first.journal.commit([])
+    house = House(nursery, None, disk=disk)
+    outcome = await house.run(40.0)
+    assert outcome.exit_code == 0
+    assert len(house.finals) == 20
+    house.theatre.check_all_transcribed()
+
+
+async def test_a_defect_below_ends_the_process(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
+    """A journal that cannot be written is not hidden: it comes out, and goodbye is said on the way."""
+    house = House(nursery, microphone())
+
+    async def fail() -> None:
+        await trio.sleep(5.0)
+        house.theatre.disk.ledger._commits.execute("PRAGMA query_only = ON")
+
+    nursery.start_soon(fail)
+    with pytest.raises(BaseExceptionGroup):
+        await house.run(20.0)
+    house.theatre.check_server()

@@ -257,6 +257,21 @@ class OracleSource:
         return any(start < now <= end for start, end in self._conditions.device_outages)
 
 
+class PromptStream:
+    """Takes bytes without a pause, as a socket with room does: not cancelled between the decision and the deed."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        self.receive_some = stream.receive_some
+        self.wait_send_all_might_not_block = stream.wait_send_all_might_not_block
+        self.aclose = stream.aclose
+
+    async def send_all(self, data: bytes) -> None:
+        """Hand the bytes over."""
+        with trio.CancelScope(shield=True):
+            await self._stream.send_all(data)
+
+
 class DelayedStream:
     """Hands on what it is given after a fixed time; one direction of a line with latency."""
 
@@ -269,10 +284,10 @@ class DelayedStream:
 
     async def send_all(self, data: bytes) -> None:
         """Take bytes for the line."""
-        await trio.lowlevel.checkpoint()
         if self._broken:
             raise trio.BrokenResourceError
         self._send.send_nowait((trio.current_time() + self._seconds, bytes(data)))
+        await trio.lowlevel.cancel_shielded_checkpoint()
 
     async def wait_send_all_might_not_block(self) -> None:
         """Never blocks."""
@@ -341,6 +356,7 @@ class Seen:
     """For each connection: when how many seconds of audio went out."""
     pending_seconds_max: float = 0.0
     lag_seconds_max: float = 0.0
+    stored_seconds_max: float = 0.0
 
 
 class World:
@@ -402,6 +418,8 @@ class World:
             # The server sees the ends of its connections a moment later.
             await trio.sleep(PATIENCE_SECONDS / 2)
             nursery.cancel_scope.cancel()
+        self.segments.finish_file()
+        self.journal.forget(0.0)
         self.emulator.close()
 
     def pause_around(self, sample: int) -> float:
@@ -492,7 +510,7 @@ class World:
 
     def _line(self, stream: Any) -> Any:
         if not self.conditions.latency_seconds:
-            return stream
+            return stream if self.conditions.lockstep else PromptStream(stream)
         assert self._nursery is not None
         return DelayedStream(stream, self.conditions.latency_seconds, self._nursery)
 
@@ -501,6 +519,8 @@ class World:
         while True:
             await trio.sleep(1.0)
             self.seen.pending_seconds_max = max(self.seen.pending_seconds_max, self.journal.pending_seconds())
+            stored = sum(span.count for span in self.segments.spans()) / RATE
+            self.seen.stored_seconds_max = max(self.seen.stored_seconds_max, stored)
             self.seen.lag_seconds_max = max(self.seen.lag_seconds_max, self.journal.lag_seconds)
 
     async def _stop(self, daemon: Daemon, at: float) -> None:

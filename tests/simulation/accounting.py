@@ -121,8 +121,8 @@ def tiles(world: World) -> Iterator[str]:
         yield "the ledger's spans differ from those in memory"
     if world.journal.tail != world.end and world.conditions.stop_at is None:
         yield f"captured to {world.journal.tail / RATE}, spoken to {world.end / RATE}"
-    if sum(span.count for span in world.segments.spans()) > 3 * 10 * RATE:
-        yield f"{sum(span.count for span in world.segments.spans()) / RATE:.1f} s of audio were kept"
+    if world.segments.spans():
+        yield f"{sum(span.count for span in world.segments.spans()) / RATE:.1f} s of audio that nobody needs were kept"
 
 
 def heard(world: World) -> Iterator[str]:
@@ -152,7 +152,7 @@ def sessions(world: World) -> Iterator[str]:
         age = end.at - opening.at
         if age >= world.conditions.limit_seconds and not deaf:
             yield f"session {number} became {age:.3f} s old"
-        gone_before = end.by == "network" and age < 0.001
+        gone_before = end.by == "network" and age <= 2 * world.conditions.latency_seconds + 0.001
         if number not in goodbyes and not (deaf or gone_before or end.by == "fault"):
             yield f"session {number} ended without our goodbye: {end.code} {end.text!r} by {end.by}"
     for failed in world.emulator.log.of(log.Failed):

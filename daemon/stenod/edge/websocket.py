@@ -61,6 +61,7 @@ class _Stream(trio.abc.Stream):
         self.opened = False
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        await trio.lowlevel.checkpoint_if_cancelled()
         try:
             await self._stream.send_all(data)
         except BaseException:

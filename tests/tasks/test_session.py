@@ -14,7 +14,8 @@ from stenod.core.pacing import RateRule
 from stenod.core.transport import ConnectionEnded
 from stenod.core.verdict import Phase, judge
 from stenod.providers.base import Event, Final, Heard, Limits, Notice, Ready
-from stenod.tasks.session import OVERTAKEN, Ended, Session
+from stenod.tasks.session import OVERTAKEN, Session
+from stenod.tasks.session_end import Ended
 from stenod.tasks.session_options import SessionOptions
 
 

@@ -9,7 +9,6 @@ Whatever happens once we are connected, we say goodbye: an open session costs mo
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from functools import partial
 
 import trio
@@ -27,6 +26,7 @@ from stenod.tasks.journal import Journal
 from stenod.tasks.keepalive import Keepalive
 from stenod.tasks.link import Connect, Link
 from stenod.tasks.pacer import FOREVER, Pacer
+from stenod.tasks.session_end import Ended, defect, joined
 from stenod.tasks.session_options import SessionOptions
 
 CLOSE_SECONDS = 1.0
@@ -38,17 +38,6 @@ NORMAL = 1000
 NOTICE_KINDS_MAX = 20
 OVERTAKEN = "overtaken"
 """A notice: a turn was left without an end. Only another session can hear it again, so this one is ended soon."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ended:
-    """How a session ended. `complete`: we asked for the end, and all that was sent has been recognised."""
-
-    failure: Failure
-    ready_seconds: float
-    complete: bool
-    audio_seconds: float
-    billed_seconds: float | None
 
 
 class Session:
@@ -175,10 +164,10 @@ class Session:
             return self._failure(ended)
         close_seconds = CLOSE_SECONDS
         try:
-            ended = await self._converse(connection)
-            if ended.local and ended.text.startswith((transport.PING_DEADLINE, transport.SEND_DEADLINE)):
+            end = await self._converse(connection)
+            if end.local and end.text.startswith((transport.PING_DEADLINE, transport.SEND_DEADLINE)):
                 close_seconds = DEAD_CLOSE_SECONDS
-            return self._failure(ended)
+            return self._failure(end)
         finally:
             await self._leave(connection, close_seconds)
 
@@ -312,24 +301,10 @@ class Session:
     def _defect(self, error: Exception) -> Failure:
         """Log an exception of ours with its traceback, and return what it means for the session."""
         self._log.error("session.failed", session=self.name, exc_info=error)
-        while isinstance(error, ExceptionGroup):
-            error = error.exceptions[0]
-        return self._failure(ConnectionEnded(f"{transport.DEFECT}: {type(error).__name__}", local=True))
+        return self._failure(defect(error))
 
     def _failure(self, ended: ConnectionEnded) -> Failure:
-        """Join the provider's error message with the close that followed it."""
-        said = [] if self._refused is None else [self._refused.text]
-        code = ended.close_code
-        if self._refused is not None and self._refused.code is not None:
-            code = self._refused.code
-        return Failure(
-            phase=self._phase,
-            http_status=ended.http_status,
-            close_code=code,
-            text=" | ".join(text for text in [*said, ended.text] if text),
-            asked=self._phase is Phase.DRAINING,
-            local=ended.local,
-        )
+        return joined(ended, self._refused, self._phase)
 
     def _end_with(self, failure: Failure) -> None:
         try:

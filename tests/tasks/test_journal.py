@@ -404,6 +404,7 @@ steps = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(script=steps)
 @settings(derandomize=True, deadline=None, max_examples=150)
 def test_whatever_happens_every_sample_is_accounted_for(script: list[tuple[str, int, int]]) -> None:

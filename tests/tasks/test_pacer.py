@@ -98,6 +98,7 @@ class Booth:
         return spans
 
 
+@pytest.mark.slow
 async def test_a_live_minute(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
     """Blocks of 20 ms become messages of 100 ms, each sent as soon as it is full."""
     booth = Booth()
@@ -124,6 +125,7 @@ async def test_behind_it_hurries_in_larger_messages(autojump_clock: trio.abc.Clo
     assert booth.streamed() == [(0, 100_000)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ratio", [1.02, 1.05, 1.25])
 async def test_what_is_late_is_caught_up(autojump_clock: trio.abc.Clock, nursery: trio.Nursery, ratio: float) -> None:
     """However little faster than the clock is allowed, a session that is late is not late for good."""
@@ -302,6 +304,7 @@ blocks = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(
     rate=st.sampled_from([1000, 8000, 11_025]),
     chunk=st.sampled_from([0.05, 0.06, 0.1, 0.25, 0.7, 1.0]),

@@ -221,6 +221,7 @@ async def test_finished_without_being_asked(autojump_clock: trio.abc.Clock, nurs
     assert not [event for event in stage.events if isinstance(event, Heard)]
 
 
+@pytest.mark.slow
 async def test_what_was_said_before_the_close_is_taken(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
     """Words and the error message that came in one go with the close, while we were sending."""
     for _ in range(20):

@@ -96,9 +96,10 @@ async def test_once_between_others_is_not_twice(autojump_clock: trio.abc.Clock, 
     assert len(theatre.server.dials) == 5
 
 
+@pytest.mark.slow
 async def test_healthy_time_separates_failures(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
-    """A proxy that breaks the protocol once an hour is a nuisance, not the end."""
-    theatre = Theatre(nursery, Behaviour(ends_after=3600.0, end_code=1002))
+    """A proxy that breaks the protocol every ten minutes is a nuisance, not the end."""
+    theatre = Theatre(nursery, Behaviour(ends_after=600.0, end_code=1002))
     for _ in range(4):
         await ended(theatre, nursery)
     assert len(theatre.server.dials) == 4
@@ -210,6 +211,7 @@ async def test_a_network_that_dies_in_the_drain_costs_no_audio(
     assert theatre.journal.cursor == 0
 
 
+@pytest.mark.slow
 async def test_a_fatal_that_was_mended_is_told(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
     """Whoever read that the provider refuses, reads that it is back."""
     theatre = Theatre(nursery, BAD_KEY, Behaviour(), hold=True)

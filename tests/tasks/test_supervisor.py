@@ -114,6 +114,7 @@ async def test_fatal_in_the_foreground(autojump_clock: trio.abc.Clock, nursery: 
     assert theatre.journal.cursor == 0
 
 
+@pytest.mark.slow
 async def test_fatal_for_a_service(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
     """It holds, says so, asks again after ten minutes, twenty and so on, and transcribes everything once it may."""
     theatre = Theatre(nursery, BAD_KEY, BAD_KEY, Behaviour(), hold=True)
@@ -142,6 +143,7 @@ async def test_a_person_asks_for_another_try(autojump_clock: trio.abc.Clock, nur
     theatre.check_all_transcribed()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("live", [True, False])
 async def test_no_session_meets_its_limit(autojump_clock: trio.abc.Clock, nursery: trio.Nursery, live: bool) -> None:
     """Before each limit a successor takes over: every word once, in order, every session ended by our goodbye."""
@@ -156,6 +158,7 @@ async def test_no_session_meets_its_limit(autojump_clock: trio.abc.Clock, nurser
     assert events.count("handed-over") == len(theatre.server.dials) - 1
 
 
+@pytest.mark.slow
 async def test_a_hand_over_cuts_in_a_pause(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
     """Where there is quiet, both meet in it."""
     theatre = Theatre(nursery, limit_seconds=LIMIT)
@@ -165,6 +168,7 @@ async def test_a_hand_over_cuts_in_a_pause(autojump_clock: trio.abc.Clock, nurse
     assert all(5000 <= cut % 5500 for cut in cuts), [cut % 5500 for cut in cuts]
 
 
+@pytest.mark.slow
 async def test_a_hand_over_without_a_pause(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
     """Where nobody draws breath, it is cut anyway, in time."""
     theatre = Theatre(nursery, limit_seconds=LIMIT)
@@ -174,6 +178,7 @@ async def test_a_hand_over_without_a_pause(autojump_clock: trio.abc.Clock, nurse
     no_overlap(theatre)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("behaviour", [BUSY, BAD_KEY])
 async def test_the_successor_is_refused(
     autojump_clock: trio.abc.Clock, nursery: trio.Nursery, behaviour: Behaviour
@@ -190,6 +195,7 @@ async def test_the_successor_is_refused(
     theatre.check_server(LIMIT)
 
 
+@pytest.mark.slow
 async def test_the_source_ends_while_the_successor_is_refused(
     autojump_clock: trio.abc.Clock, nursery: trio.Nursery
 ) -> None:
@@ -203,6 +209,7 @@ async def test_the_source_ends_while_the_successor_is_refused(
     theatre.check_server(LIMIT)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dies_at", [81.0, 84.0, 86.5, 93.0])
 async def test_the_old_session_dies_in_a_hand_over(
     autojump_clock: trio.abc.Clock, nursery: trio.Nursery, dies_at: float
@@ -219,6 +226,7 @@ async def test_the_old_session_dies_in_a_hand_over(
     assert len(ended) == len(set(ended)) == len(theatre.server.dials)
 
 
+@pytest.mark.slow
 async def test_what_a_drain_leaves_unfinished_is_late(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
     """The live session goes on; the rest of the old one gets a session of its own, and its lines say so."""
     theatre = Theatre(nursery, Behaviour(finish_seconds=None, turn_seconds=7.0), Behaviour(), limit_seconds=LIMIT)
@@ -229,6 +237,7 @@ async def test_what_a_drain_leaves_unfinished_is_late(autojump_clock: trio.abc.C
     assert not theatre.finals[-1]["late"]
 
 
+@pytest.mark.slow
 async def test_a_late_span_survives_its_session(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
     """However many sessions it takes."""
     theatre = Theatre(
@@ -247,6 +256,7 @@ async def test_a_late_span_survives_its_session(autojump_clock: trio.abc.Clock, 
     theatre.check_server()
 
 
+@pytest.mark.slow
 async def test_a_backlog_longer_than_a_session(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
     """When no more audio comes, sessions still end before their limit, as many as it takes."""
     disk = Disk(samples_max=1_000_000)
@@ -261,6 +271,7 @@ async def test_a_backlog_longer_than_a_session(autojump_clock: trio.abc.Clock, n
     theatre.check_server(LIMIT)
 
 
+@pytest.mark.slow
 async def test_a_provider_that_always_ends_early(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
     """Sessions that live ten seconds transcribe an hour all the same."""
     theatre = Theatre(nursery, Behaviour(ends_after=10.0, end_code=1001))
@@ -270,6 +281,7 @@ async def test_a_provider_that_always_ends_early(autojump_clock: trio.abc.Clock,
     theatre.check_all_transcribed()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("behaviours", "seconds"),
     [
@@ -318,6 +330,7 @@ async def test_leaving_on_a_slow_disk(autojump_clock: trio.abc.Clock, nursery: t
     assert all(session.closed_at is not None for session in theatre.server.sessions)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seconds", [0.5, 5.0, 82.0, 92.0])
 async def test_cancelled_at_once(autojump_clock: trio.abc.Clock, nursery: trio.Nursery, seconds: float) -> None:
     """However it ends, goodbye is said to everyone, in a moment."""
@@ -330,6 +343,7 @@ async def test_cancelled_at_once(autojump_clock: trio.abc.Clock, nursery: trio.N
     assert all(session.closed_at is not None and session.bye_at is not None for session in theatre.server.sessions)
 
 
+@pytest.mark.slow
 async def test_it_says_what_it_does(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
     """In words for a person, at every moment."""
     theatre = Theatre(nursery, Behaviour(dial_seconds=2.0), limit_seconds=LIMIT)

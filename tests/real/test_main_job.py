@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -103,6 +104,19 @@ async def test_standard_input_is_transcribed(place: Path) -> None:
 
 
 @together
+async def test_a_recogniser_that_stands_still_costs_no_word(place: Path) -> None:
+    """A machine that is too slow for it: what it has not processed does not count as heard, and is heard again."""
+    async with stenod(place, "run", "--input", "-", stdin=subprocess.PIPE) as daemon, trio.open_nursery() as nursery:
+        nursery.start_soon(daemon.feed, sample_pcm())
+        await daemon.until(lambda one: one.fed >= 6 * RATE)
+        (recogniser,) = [pid for pid in running_with("recogniser_child") if parent_of(pid) == daemon.process.pid]
+        os.kill(recogniser, signal.SIGSTOP)
+        assert 0 == await daemon.end(120)
+        check_sample(daemon)
+        check_gone(daemon)
+
+
+@together
 async def test_standard_input_in_another_format_is_transcribed(place: Path) -> None:
     """Raw stereo at 48 kHz, as a sound server's monitor gives it."""
     audio = soxr.resample(np.frombuffer(sample_pcm(), "<i2"), RATE, 48000, quality="VHQ")
@@ -187,6 +201,11 @@ def running_with(word: str) -> list[int]:
         except OSError:
             continue
     return found
+
+
+def parent_of(pid: int) -> int:
+    """Return the process that started this one."""
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 @pytest.mark.parametrize("kind", ["stdin", "file"])

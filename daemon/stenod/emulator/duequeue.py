@@ -6,6 +6,7 @@ streamed in virtual time, where each wake-up counts.
 
 import math
 from collections import deque
+from collections.abc import Iterator
 from typing import Generic, TypeVar
 
 import trio
@@ -32,6 +33,13 @@ class DueQueue(Generic[T]):
         self._items.append((due, item))
         if len(self._items) == 1:
             self._alarm.deadline = due
+
+    def overdue(self, now: float) -> Iterator[T]:
+        """Yield the items that are due and have not been taken."""
+        for due, item in self._items:
+            if due > now:
+                return
+            yield item
 
     async def get(self) -> T:
         """Return the first item when it is due."""

@@ -71,6 +71,7 @@ class Session:
         self.account = AudioAccount(dialect.sample_rate, house.options.drain_ratio, self._opened_at)
         self._faults = house.schedule.session(number, self._opened_at)
         self._queue: DueQueue[bytes | Command] = DueQueue(HEARING_MAX)
+        self._in_hand = b""
         self._cancel = trio.CancelScope()
         self._ended: End | None = None
         self._terminating = False
@@ -169,8 +170,10 @@ class Session:
         """Give the engine each chunk when its processing would be done, and carry out commands in their place."""
         try:
             while True:
+                self._in_hand = b""
                 work = await self._queue.get()
                 if isinstance(work, bytes):
+                    self._in_hand = work
                     hypotheses = await self._engine.hear(work)
                 else:
                     hypotheses = await self._engine.end_turn()
@@ -243,8 +246,17 @@ class Session:
         period = self._dialect.limits.heartbeat_seconds
         return math.inf if period is None else self._beaten_at + period * self.house.options.time_scale
 
+    def _late_seconds(self, now: float) -> float:
+        """Return how much audio the engine should have processed and has not.
+
+        What a machine is too slow for does not count as received: a client may take audio that was received in time
+        for processed. The oracle is never late.
+        """
+        waiting = [self._in_hand, *(work for work in self._queue.overdue(now) if isinstance(work, bytes))]
+        return sum(map(len, waiting)) / 2 / self._dialect.sample_rate
+
     def _beat(self, now: float) -> None:
-        audio = self.account.seconds
+        audio = self.account.seconds - self._late_seconds(now)
         vitals = Vitals(
             audio_seconds=audio,
             session_seconds=self.seconds,

@@ -558,8 +558,10 @@ DIAL_FAULTS: dict[str, Callable[[DialFault], Awaitable[None]]] = {
 
 
 def pause_after(sample: int, plan: str) -> int:
-    """Return the first sample from `sample` on that no word covers, in whole tenths of a second where possible."""
+    """Return the first sample from `sample` on that no word covers; where words never pause, the end of one."""
     step = RATE // 50
-    while words_between(sample, sample + 1, plan, rate=RATE):
-        sample += step
-    return sample
+    for candidate in range(sample, sample + 10 * RATE, step):
+        covering = words_between(candidate, candidate + 1, plan, rate=RATE)
+        if not covering or covering[0][1] == candidate:
+            return candidate
+    raise AssertionError(f"a word of over ten seconds in {plan}")

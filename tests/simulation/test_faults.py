@@ -118,7 +118,7 @@ def test_a_refusal_for_good_is_held(text: str) -> None:
     world = simulate(seconds=60.0, faults=(Fault(kind="error", code=1008, text=text, count=1),))
     account(world)
     assert 2 == len(world.seen.dials)
-    assert ["fatal"] == [line["state"] for line in world.output.of("status")]
+    assert ["fatal", "back"] == [line["state"] for line in world.output.of("status")]
 
 
 @pytest.mark.slow

@@ -31,6 +31,7 @@ AT_ONCE_MAX = 24
 """Processes that run at a time; more of them starting together would be late by themselves on a small machine."""
 START_APART_SECONDS = 0.4
 WRITE_SECONDS = 0.05
+LOOK_SECONDS = 0.05
 END_SECONDS_MAX = 60.0
 
 GIVEN = ("place", "require")
@@ -101,7 +102,8 @@ class Stenod:
         """Return when what it said meets a condition."""
         with trio.move_on_after(seconds):
             while not condition(self):
-                await self.changed.wait()
+                with trio.move_on_after(LOOK_SECONDS):  # what was fed changes without a word from it
+                    await self.changed.wait()
             return
         pytest.fail(f"not within {seconds} s; standard error:\n{self.told}")
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stenod.core.sentmap import SentMap
-from stenod.core.turns import force_due, place, scoped
+from stenod.core.turns import PlacedWord, force_due, in_order, place, scoped
 
 RATE = 1000
 
@@ -105,16 +105,23 @@ def test_speakers_belong_to_their_session() -> None:
 
 
 @pytest.mark.parametrize(
-    ("open_seconds", "quiet_seconds", "due"),
+    ("open_seconds", "pause_seconds", "due"),
     [
         (19.9, 5.0, False),
         (20.0, 0.09, False),
         (20.0, 0.1, True),
-        (29.9, 0.0, False),
-        (30.0, 0.0, True),
-        (1000.0, 0.0, True),
+        (30.0, 0.0, False),
+        (1000.0, 0.09, False),
+        (1000.0, 0.1, True),
     ],
 )
-def test_a_monologue_is_ended(open_seconds: float, quiet_seconds: float, due: bool) -> None:
-    """At its bound in a pause, at half as much again anywhere."""
-    assert due is force_due(open_seconds, quiet_seconds, 20.0)
+def test_a_monologue_is_ended(open_seconds: float, pause_seconds: float, due: bool) -> None:
+    """At its bound or after it, in a pause; never within a word."""
+    assert due is force_due(open_seconds, pause_seconds, 20.0)
+
+
+def test_printed_starts_are_in_order() -> None:
+    """A word that was missed before the last printed one is put beside it, never before."""
+    words = (PlacedWord("a", 10, 20), PlacedWord("b", 30, 60))
+    assert (PlacedWord("a", 40, 40), PlacedWord("b", 40, 60)) == in_order(words, 40)
+    assert words == in_order(words, 0)

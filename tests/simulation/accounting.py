@@ -93,7 +93,7 @@ def order(world: World) -> Iterator[str]:
 
 
 def finalised(world: World) -> Iterator[str]:
-    """Each printed turn is what the server finalised in that session, word for word."""
+    """Each printed turn is what the server finalised in that session; at a seam, some of its words in their order."""
     said: dict[str, set[tuple[str, ...]]] = {}
     by_number = {opened.session: opened.id for opened in world.emulator.log.of(log.Opened)}
     for final in world.emulator.log.of(log.Final):
@@ -103,8 +103,15 @@ def finalised(world: World) -> Iterator[str]:
     }
     for final in world.output.of("final"):
         spoken = tuple(name_of(word["text"]) for word in final["words"])
-        if spoken not in said.get(names.get(final["session"], ""), set()):
+        turns = said.get(names.get(final["session"], ""), set())
+        if not any(subsequence(spoken, turn) for turn in turns):
             yield f"{final['id']}: {final['text']!r} was not finalised by the server in {final['session']}"
+
+
+def subsequence(some: Sequence[str], whole: Sequence[str]) -> bool:
+    """Whether all of `some` stand in `whole`, in their order."""
+    rest = iter(whole)
+    return all(one in rest for one in some)
 
 
 def tiles(world: World) -> Iterator[str]:

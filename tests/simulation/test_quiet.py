@@ -35,7 +35,7 @@ def test_a_quiet_room_loses_its_connection_too(plan: str) -> None:
     world = simulate(seconds=1200.0, plan=plan, chunk_seconds=0.5, faults=(Fault(kind="drop", audio=200.0),))
     account(world)
     assert world.seen.pending_seconds_max < 120.0
-    assert world.ended_at < 1200.0 + 60.0
+    assert world.ended_at < 1200.0 + 70.0
 
 
 @pytest.mark.slow
@@ -50,7 +50,7 @@ def test_a_long_outage_in_a_room_with_music() -> None:
     )
     account(world)
     assert len(world.log.of("session.clogged")) >= 2
-    assert world.log.of("session.ended")[-1][1]["settled_seconds"] > 0
+    assert max(fields["settled_seconds"] for _, fields in world.log.of("session.ended")[-2:]) > 0
 
 
 @pytest.mark.slow

@@ -251,18 +251,18 @@ async def test_the_sent_map_is_ahead_of_the_answer(autojump_clock: trio.abc.Cloc
     assert booth.sent_map.seconds == pytest.approx(0.1)
 
 
-@pytest.mark.parametrize(("pause_at", "forced_at"), [(None, 30.0), (5.0, 30.0), (22.0, 22.0), (19.95, 20.1)])
+@pytest.mark.parametrize(("pause_at", "forced_at"), [(35.0, 35.0), (22.0, 22.0), (19.95, 20.1)])
 async def test_a_monologue_is_ended_once(
-    autojump_clock: trio.abc.Clock, nursery: trio.Nursery, pause_at: float | None, forced_at: float
+    autojump_clock: trio.abc.Clock, nursery: trio.Nursery, pause_at: float, forced_at: float
 ) -> None:
-    """A turn over twenty seconds is ended in a pause, or at thirty anywhere; once, though it stays open."""
+    """A turn over twenty seconds is ended in the next pause; once, though it stays open."""
     booth = Booth()
     nursery.start_soon(booth.run)
     booth.record(quiet(1000))
     booth.conversation.receive(said(open=1.0), 0.0)
     for index in range(100, 600):
         await trio.sleep(0.1)
-        pausing = pause_at is not None and pause_at <= index / 10 - 9.0 - 1.0 + 0.001 <= pause_at + 0.3
+        pausing = pause_at <= index / 10 - 9.0 - 1.0 + 0.001 <= pause_at + 0.3
         booth.record(quiet(100) if pausing else speech(100 * index, 100))
     forced = [at for at, frame in booth.connection.sent if frame == "force"]
     assert len(forced) == 1
@@ -277,8 +277,19 @@ async def test_every_monologue_is_ended(autojump_clock: trio.abc.Clock, nursery:
         await trio.sleep(0.1)
         if index in (10, 350, 700):
             booth.conversation.receive(said(open=index / 10), 0.0)
-        booth.record(speech(100 * index, 100))
+        booth.record(quiet(100) if index % 100 < 3 else speech(100 * index, 100))
     assert ["force"] * 3 == booth.connection.texts
+
+
+async def test_speech_without_a_pause_is_not_ended(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
+    """Within a word it would be two halves: it is left alone, however long."""
+    booth = Booth()
+    nursery.start_soon(booth.run)
+    booth.conversation.receive(said(open=0.0), 0.0)
+    for index in range(600):
+        await trio.sleep(0.1)
+        booth.record(speech(100 * index, 100))
+    assert [] == booth.connection.texts
 
 
 async def test_a_turn_in_time_is_left_alone(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:

@@ -12,6 +12,7 @@ from stenod.core import records
 from stenod.core.sentmap import SentMap
 from stenod.core.timeline import Settled, State
 from stenod.providers.base import Event, Final, Heard, Notice, Partial, Revision, SpokenWord
+from stenod.tasks.pacer import FOREVER
 from stenod.tasks.transcript import QUEUE_MAX, Transcript, TranscriptBehind
 
 HEARD = State.TRANSCRIBED
@@ -26,6 +27,7 @@ class FakeSession:
     end: int
     late: bool = False
     settled_samples: int = 0
+    trusted_until: int = FOREVER
     dialect: ToyDialect = field(default_factory=ToyDialect)
 
     def __post_init__(self) -> None:
@@ -71,7 +73,7 @@ async def test_a_turn_and_its_audio_in_one_commit(autojump_clock: trio.abc.Clock
     session = desk.session("a", 2.0, 10.0)
     desk.disk.seconds = 1.0
     desk.deliver(session, final("hello", 0.5, 1.5), Heard(2.0))
-    for _ in range(4):
+    for _ in range(8):
         await trio.sleep(0.4)
         assert bool(desk.texts) == bool(desk.disk.journal().settled())
     assert desk.texts == ["hello"]

@@ -2,8 +2,9 @@
 
 *Delay*: refusals are paced, 1 s and then 1.8 s in the first minute of trouble (so an outage of seconds costs seconds,
 and ten seconds of refusals see eight attempts at most), after that up to 30 s with full jitter above a floor of 2 s.
-*Budget*: a token bucket of accepted openings, so that a provider that accepts and drops at once is not hammered; a hand-over has a reserved place. *Breaker*: sessions that open and die at once, without progress, three
-times in a row, wait 30 s, doubling to 5 minutes.
+*Budget*: a token bucket of accepted openings, so that a provider that accepts and drops at once is not hammered; a
+hand-over has a reserved place. *Breaker*: sessions that open and die at once, without progress, three times in a row,
+wait 30 s, doubling to 5 minutes.
 
 All are refilled by healthy time, never by a transcript: a quiet room is healthy.
 """

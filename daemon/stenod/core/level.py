@@ -15,6 +15,12 @@ QUIET_MARGIN_DB = 6.0
 FLOOR_DB_MIN = -96.0
 FLOOR_RISE_DB_PER_SECOND = 1.0
 FLOOR_START_DB = -55.0
+PEAK_FALL_DB_PER_SECOND = 0.2
+PAUSE_BELOW_PEAK_DB = 12.0
+QUIET_BELOW_LOUD_DB = 15.0
+QUIET_RUN_SECONDS = 0.06
+"""Shorter is the closure of a plosive."""
+SILENT_DB = -50.0
 ROUNDING_SECONDS = 1e-6
 """Of a sum of blocks."""
 
@@ -33,12 +39,20 @@ def levels_db(pcm: bytes, rate: int) -> list[float]:
 
 @dataclass(slots=True)
 class LevelMeter:
-    """Follows one stream; `quiet_seconds` is how long it has been quiet up to the last block."""
+    """Follows one stream.
+
+    *Quiet* is what is no louder than the room. A *pause* is quiet too, and clearly below what was loud lately: where
+    one may cut. Music that never changes becomes the room after a while; a pause it is not.
+    """
 
     rate: int
     floor_db: float = FLOOR_START_DB
+    peak_db: float = FLOOR_DB_MIN
     level_db: float = FLOOR_DB_MIN
     quiet_seconds: float = 0.0
+    """How long it has been quiet, up to the last block."""
+    pause_seconds: float = 0.0
+    """How long the pause has lasted, up to the last block."""
     loud_seconds: float = 0.0
     """In all, since the beginning."""
 
@@ -57,14 +71,16 @@ class LevelMeter:
             else:
                 self.quiet_seconds = 0.0
                 self.loud_seconds += BLOCK_SECONDS
+            self.peak_db = max(level, self.peak_db - PEAK_FALL_DB_PER_SECOND * BLOCK_SECONDS)
+            self.pause_seconds = self.pause_seconds + BLOCK_SECONDS if self._pause else 0.0
 
-    def quiet_after(self, pcm: bytes, seconds: float) -> int | None:
-        """Return after how many samples of what comes next it has been quiet for `seconds`; None where it never is."""
+    def pause_after(self, pcm: bytes, seconds: float) -> int | None:
+        """Return after how many samples of what comes next a pause lasts `seconds`; None where none does."""
         ahead = replace(self)
         size = 2 * round(self.rate * BLOCK_SECONDS)
         for end in range(size, len(pcm) + 1, size):
             ahead.add(pcm[end - size : end])
-            if ahead.quiet_seconds >= seconds - ROUNDING_SECONDS:
+            if ahead.pause_seconds >= seconds - ROUNDING_SECONDS:
                 return end // 2
         return None
 
@@ -72,3 +88,31 @@ class LevelMeter:
     def quiet(self) -> bool:
         """Whether the last block was no louder than the room."""
         return self.level_db <= self.floor_db + QUIET_MARGIN_DB
+
+    @property
+    def _pause(self) -> bool:
+        return self.quiet and self.level_db <= max(SILENT_DB, self.peak_db - PAUSE_BELOW_PEAK_DB)
+
+
+def quiet_runs(pcm: bytes, rate: int) -> list[tuple[int, int]]:
+    """Return the quiet stretches of 60 ms and more as (start, end) in samples.
+
+    Quiet is relative to what is loud in the same audio, because nothing else is known of the room; audio that is
+    nowhere louder than -50 dB is quiet as a whole.
+    """
+    levels = levels_db(pcm, rate)
+    if not levels:
+        return []
+    loud = float(np.percentile(levels, 90))
+    limit = loud - QUIET_BELOW_LOUD_DB if loud > SILENT_DB else SILENT_DB
+    size = round(rate * BLOCK_SECONDS)
+    runs: list[tuple[int, int]] = []
+    for index, level in enumerate(levels):
+        if level > limit:
+            continue
+        start, end = index * size, (index + 1) * size
+        if runs and runs[-1][1] == start:
+            runs[-1] = (runs[-1][0], end)
+        else:
+            runs.append((start, end))
+    return [(start, end) for start, end in runs if end - start >= QUIET_RUN_SECONDS * rate]

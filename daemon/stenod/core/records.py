@@ -42,6 +42,8 @@ class Final(_Timed, frozen=True, kw_only=True, tag_field="type", tag="final"):
     provider: str
     session: str
     late: bool = False
+    doubtful: bool = False
+    """A seam lies in it where two sessions did not agree: a word may be there twice."""
 
 
 class Partial(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="partial"):

@@ -151,6 +151,11 @@ class Timeline:
         self.tail += count
         return start
 
+    def last_gap_end(self, position: int) -> int:
+        """Where the last gap before `position` ends; 0 where there is none."""
+        before = [span.end for span in self._spans[: self._index(position) + 1] if span.state is State.GAP]
+        return max((end for end in before if end <= position), default=0)
+
     def settle(self, start: int, end: int, state: State, cause: Cause | None = None) -> Change:
         """Settle the pending part of [start, end), which must not reach beyond the tail."""
         assert 0 <= start <= end <= self.tail, (start, end, self.tail)

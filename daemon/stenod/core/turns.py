@@ -5,12 +5,12 @@ lie before the turn before it. Within one session no word is ever dropped for it
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
-FORCE_LATEST_RATIO = 1.5
-"""A turn over its bound is ended at a quiet point; at this multiple of the bound it is ended anyway."""
-FORCE_QUIET_SECONDS = 0.1
+FORCE_PAUSE_SECONDS = 0.1
+"""A turn is only ever ended in the quiet: ended within a word, it would be two halves, and no later session says it
+whole. Speech without any pause just stays in the journal for longer."""
 
 
 class Position(Protocol):
@@ -59,13 +59,18 @@ def place(words: Sequence[Spoken], position: Position, *, earliest: int, session
     return tuple(placed)
 
 
+def in_order(words: Sequence[PlacedWord], earliest: int) -> tuple[PlacedWord, ...]:
+    """Return the words with none that begins before `earliest` and none that ends before its start."""
+    return tuple(
+        word if word.start >= earliest else replace(word, start=earliest, end=max(word.end, earliest)) for word in words
+    )
+
+
 def scoped(session: str, speaker: str | None) -> str | None:
     """Return the speaker's label within its session."""
     return None if speaker is None else f"{session}/{speaker}"
 
 
-def force_due(open_seconds: float, quiet_seconds: float, seconds_max: float) -> bool:
+def force_due(open_seconds: float, pause_seconds: float, seconds_max: float) -> bool:
     """Whether a turn that has been open this long is to be ended by us now."""
-    if open_seconds >= seconds_max * FORCE_LATEST_RATIO:
-        return True
-    return open_seconds >= seconds_max and quiet_seconds >= FORCE_QUIET_SECONDS
+    return open_seconds >= seconds_max and pause_seconds >= FORCE_PAUSE_SECONDS

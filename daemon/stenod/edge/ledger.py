@@ -110,6 +110,11 @@ class Ledger:
         )
         return list(self._commits.execute(query, (stream, *place, count)))
 
+    def recent(self, stream: str, count: int) -> list[bytes]:
+        """Return the last records' lines, oldest first."""
+        query = "SELECT line FROM outbox WHERE stream = ? ORDER BY epoch DESC, sequence DESC LIMIT ?"
+        return [line for (line,) in self._commits.execute(query, (stream, count))][::-1]
+
     def printed(self, stream: str, reader: str, epoch: int, sequence: int) -> None:
         """Move the reader's place behind this record."""
         with self._places as database:

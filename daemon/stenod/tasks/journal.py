@@ -19,6 +19,7 @@ import trio
 from stenod.core import records
 from stenod.core.clock import Clock
 from stenod.core.records import Record
+from stenod.core.seams import AFTER_SECONDS, OVERLAP_SECONDS, replay_start
 from stenod.core.timeline import Cause, Change, Settled, Span, State, Timeline
 from stenod.core.transaction import StreamState, Transaction
 
@@ -49,6 +50,7 @@ class Ledger(Protocol):
     def commit(self, stream: str, epoch: int, transaction: Transaction) -> None: ...
     def unprinted(self, stream: str, reader: str, count: int) -> list[tuple[int, int, bytes]]: ...
     def printed(self, stream: str, reader: str, epoch: int, sequence: int) -> None: ...
+    def recent(self, stream: str, count: int) -> list[bytes]: ...
     def close(self) -> None: ...
 
 
@@ -151,6 +153,23 @@ class Journal:
     def read(self, position: int, count: int) -> bytes:
         """Return stored audio, as much of `count` as is contiguous."""
         return self._segments.read(position, count)
+
+    def replay_start(self, settled: int) -> int:
+        """Return where to begin a session whose first pending sample is `settled`; see `core.seams`."""
+        wanted = max(0, settled - round(OVERLAP_SECONDS * self.rate))
+        gap = self._timeline.last_gap_end(settled)
+        before = (
+            self._segments.read(max(wanted, gap), settled - max(wanted, gap)) if settled > max(wanted, gap) else b""
+        )
+        if len(before) // 2 < settled - max(wanted, gap):
+            return settled
+        after = self._segments.read(settled, round(AFTER_SECONDS * self.rate))
+        return replay_start(before, after, settled, self.rate)
+
+    async def recent(self, count: int) -> list[bytes]:
+        """Return the last lines of the outbox, printed or not, oldest first."""
+        lines: list[bytes] = await self._offload(self._ledger.recent, self.stream, count)
+        return lines
 
     def finish(self) -> None:
         """Say that no more audio will come."""

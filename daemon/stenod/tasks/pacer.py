@@ -24,7 +24,10 @@ FOREVER = 2**62
 
 
 class Pacer:
-    """Sends the pending audio of [start, end) of the journal; `end` may be set while it runs, never behind `sent`."""
+    """Sends the pending audio of [start, end) of the journal, and before it the overlap from the sent map's origin on.
+
+    `end` may be set while it runs, never behind `sent`.
+    """
 
     def __init__(
         self,
@@ -36,6 +39,7 @@ class Pacer:
         sent_map: SentMap,
         clock: Clock,
         turn_seconds_max: float,
+        start: int | None = None,
     ) -> None:
         self._journal = journal
         self._conversation = conversation
@@ -46,9 +50,10 @@ class Pacer:
         self._turn_seconds_max = turn_seconds_max
         self._forced_turn: float | None = None
         self._cut = trio.Event()
-        self._wanted_quiet_seconds: float | None = None
-        self._quiet_found = trio.Event()
+        self._wanted_pause_seconds: float | None = None
+        self._pause_found = trio.Event()
         self.meter = LevelMeter(journal.rate)
+        self._settled = sent_map.origin if start is None else start
         self.sent = sent_map.origin
         self.end = FOREVER
 
@@ -58,21 +63,21 @@ class Pacer:
         self.end = end
         self._cut.set()
 
-    def cut_when_quiet(self, seconds: float) -> trio.Event:
-        """Cut where it has been quiet for so long, in what was not sent yet; the event is set when that is done."""
-        self._wanted_quiet_seconds = seconds
-        if self.meter.quiet_seconds >= seconds:
-            self._cut_at_quiet(self.sent)
-        return self._quiet_found
+    def cut_in_pause(self, seconds: float) -> trio.Event:
+        """Cut where a pause has lasted so long, in what was not sent yet; the event is set when that is done."""
+        self._wanted_pause_seconds = seconds
+        if self.meter.pause_seconds >= seconds:
+            self._cut_at_pause(self.sent)
+        return self._pause_found
 
     async def run(self, link: Link) -> None:
         """Return when everything before `end` has been sent."""
         while self.sent < self.end:
             pulse = self._journal.pulse()
-            run = self._journal.pending_run(self.sent, min(self.end, self._journal.tail))
+            run = self._next_run()
             if run is not None:
                 self.sent = run.start
-                if self._finds_quiet(run):
+                if self._finds_pause(run):
                     continue
                 last = run.end < self._journal.tail or run.end == self.end or self._journal.finished
                 chunk = next_chunk(run.count, last=last, rule=self._chunk_rule)
@@ -83,22 +88,28 @@ class Pacer:
                 break
             await (pulse.wait() if self._cut.is_set() else first_of(pulse, self._cut))
 
-    def _finds_quiet(self, run: Span) -> bool:
+    def _next_run(self) -> Span | None:
+        """What is to be sent next: the overlap with what is settled, then what is pending."""
+        if self.sent < self._settled:
+            return Span(self.sent, min(self.end, self._settled))
+        return self._journal.pending_run(self.sent, min(self.end, self._journal.tail))
+
+    def _finds_pause(self, run: Span) -> bool:
         """Look ahead for the quiet that was asked for, as far as one chunk may reach."""
-        if self._wanted_quiet_seconds is None:
+        if self._wanted_pause_seconds is None:
             return False
         pcm = self._journal.read(run.start, min(run.count, self._chunk_rule.most))
-        samples = self.meter.quiet_after(pcm, self._wanted_quiet_seconds)
+        samples = self.meter.pause_after(pcm, self._wanted_pause_seconds)
         if samples is None:
             return False
-        self._cut_at_quiet(run.start + samples)
+        self._cut_at_pause(run.start + samples)
         return True
 
-    def _cut_at_quiet(self, end: int) -> None:
-        self._wanted_quiet_seconds = None
+    def _cut_at_pause(self, end: int) -> None:
+        self._wanted_pause_seconds = None
         if end < self.end:
             self.cut(end)
-        self._quiet_found.set()
+        self._pause_found.set()
 
     async def _send(self, chunk: Chunk, link: Link) -> None:
         rate = self._journal.rate
@@ -127,7 +138,7 @@ class Pacer:
         since = self._conversation.turn_open_since()
         if since is None or since == self._forced_turn:
             return
-        if force_due(self._sent_map.seconds - since, self.meter.quiet_seconds, self._turn_seconds_max):
+        if force_due(self._sent_map.seconds - since, self.meter.pause_seconds, self._turn_seconds_max):
             frame = self._conversation.force_end()
             self._forced_turn = since
             if frame is not None:

@@ -66,6 +66,10 @@ class Session:
         self.dialect = dialect
         self.late = late
         self.sent_map = SentMap(journal.rate, 0)
+        self.start = 0
+        """Where its share begins; what it is sent before is overlap."""
+        self.trusted_until = FOREVER
+        """Words that end behind this may be halves, and are left to the successor."""
         self.settled_samples = 0
         """Progress, counted by the transcript."""
         self.provider_session: str | None = None
@@ -96,11 +100,6 @@ class Session:
         self._refused: Refused | None = None
 
     @property
-    def start(self) -> int:
-        """Where its audio begins."""
-        return self.sent_map.origin
-
-    @property
     def sent(self) -> int:
         """The first sample that was not sent."""
         return self._pacer.sent if self._pacer is not None else self.start
@@ -111,18 +110,19 @@ class Session:
         return self._pacer.end if self._pacer is not None else self._end
 
     @property
-    def quiet_seconds(self) -> float:
-        """How long it has been quiet at the end of what was sent."""
-        return self._pacer.meter.quiet_seconds if self._pacer is not None else 0.0
+    def pause_seconds(self) -> float:
+        """How long the pause has lasted at the end of what was sent."""
+        return self._pacer.meter.pause_seconds if self._pacer is not None else 0.0
 
     @property
     def ready_seconds(self) -> float:
         """How long the provider has been ready for us."""
         return 0.0 if self._ready_at is None else self._clock.now() - self._ready_at
 
-    def begin(self, start: int) -> None:
-        """Send audio from `start` on, as soon as the provider is ready."""
-        self.sent_map.origin = start
+    def begin(self, start: int, replay: int | None = None) -> None:
+        """Send audio from `start` on, as soon as the provider is ready; before it, what lies behind `replay` again."""
+        self.start = start
+        self.sent_map.origin = start if replay is None else replay
         self._begun.set()
 
     def cut(self, end: int) -> None:
@@ -131,9 +131,9 @@ class Session:
         if self._pacer is not None:
             self._pacer.cut(end)
 
-    def cut_when_quiet(self, seconds: float) -> trio.Event:
+    def cut_in_pause(self, seconds: float) -> trio.Event:
         """Cut at the next point where it has been quiet for so long; the event is set when that is done."""
-        return trio.Event() if self._pacer is None else self._pacer.cut_when_quiet(seconds)
+        return trio.Event() if self._pacer is None else self._pacer.cut_in_pause(seconds)
 
     def abandon(self) -> None:
         """End it now; goodbye is still said where we are connected."""
@@ -241,6 +241,7 @@ class Session:
             sent_map=self.sent_map,
             clock=self._clock,
             turn_seconds_max=self._options.turn_seconds_max,
+            start=self.start,
         )
         if self._end < FOREVER:
             pacer.cut(max(self._end, pacer.sent))

@@ -10,22 +10,25 @@ has no late spans.
 """
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 
 import trio
 
 from stenod.core.clock import Clock
 from stenod.core.log import Log
 from stenod.core.rotation import RotationPlan, plan
+from stenod.core.seams import CUT_TRUST_SECONDS
 from stenod.core.timeline import Span
 from stenod.core.verdict import Rule
 from stenod.tasks.journal import Journal
+from stenod.tasks.opening import Opening
 from stenod.tasks.session import Session
 from stenod.tasks.sessions import Fatal, Sessions
 from stenod.tasks.waiting import first_of
 
-CUT_QUIET_SECONDS = (0.2, 0.1, 0.04)
-"""Where a hand-over cuts: in a pause between sentences, failing that between words, rather than in one."""
+CUT_PAUSE_SECONDS = (0.2, 0.1)
+"""Where a hand-over cuts: in a pause between sentences, failing that between words, failing that with an overlap."""
 CUT_SECONDS = 10.0
 """How long a quiet moment is looked for where no limit is near."""
 CLOGGED_SECONDS = 60.0
@@ -43,16 +46,6 @@ class SupervisorOptions:
     hold: bool = False
     session_seconds_max: float | None = None
     margin_seconds: float = 300.0
-
-
-@dataclass(slots=True)
-class _Opening:
-    """A successor being opened in the background."""
-
-    done: trio.Event = field(default_factory=trio.Event)
-    scope: trio.CancelScope = field(default_factory=trio.CancelScope)
-    session: Session | None = None
-    fatal: Fatal | None = None
 
 
 class Supervisor:
@@ -135,8 +128,8 @@ class Supervisor:
     async def _open(self, nursery: trio.Nursery) -> Session | None:
         """Open a session at the first pending sample; None when we are leaving instead."""
         self._turn("connecting")
-        opening = _Opening()
-        nursery.start_soon(self._open_into, nursery, opening, False)
+        opening = Opening(self._leaving)
+        nursery.start_soon(opening.run, self._sessions, nursery)
         await first_of(opening.done, self._leaving)
         if not opening.done.is_set():
             return None
@@ -145,30 +138,10 @@ class Supervisor:
         session = opening.session
         if session is None:
             return None
-        session.begin(self._journal.first_pending(self._floor))
+        self._begin(session, self._journal.first_pending(self._floor))
         self._turn("transcribing")
         self.reached.set()
         return session
-
-    async def _open_into(self, nursery: trio.Nursery, opening: _Opening, reserved: bool, late: bool = False) -> None:
-        """Open in the background; give up when we leave, or when nobody wants it any more."""
-        with opening.scope:
-            async with trio.open_nursery() as race:
-
-                async def give_up() -> None:
-                    await self._leaving.wait()
-                    opening.scope.cancel()
-
-                race.start_soon(give_up)
-                try:
-                    opening.session = await self._sessions.open(nursery, late=late, reserved=reserved)
-                except Fatal as fatal:
-                    opening.fatal = fatal
-                if opening.session is not None and opening.scope.cancel_called:
-                    opening.session.abandon()
-                    opening.session = None
-                opening.done.set()
-                race.cancel_scope.cancel()
 
     async def _watch(self, session: Session) -> RotationPlan | None:
         """Wait for what concerns a ready session: returns when a successor is due, or None when it is over."""
@@ -213,8 +186,8 @@ class Supervisor:
     async def _rotate(self, nursery: trio.Nursery, old: Session, moments: RotationPlan) -> Session | None:
         """Open a successor and hand over; returns who is live now."""
         self._turn("handing over")
-        opening = _Opening()
-        nursery.start_soon(self._open_into, nursery, opening, True)
+        opening = Opening(self._leaving)
+        nursery.start_soon(partial(opening.run, self._sessions, nursery, reserved=True))
         with trio.move_on_after(max(0.0, moments.alone_by - self._clock.now())):
             await self._wait(old, opening.done)
         if old.over.is_set():
@@ -230,7 +203,7 @@ class Supervisor:
         cut = await self._find_cut(old, max(moments.cut_by, latest))
         return await self._hand_over(nursery, old, opening.session, cut)
 
-    async def _without_successor(self, old: Session, moments: RotationPlan, opening: _Opening) -> Session | None:
+    async def _without_successor(self, old: Session, moments: RotationPlan, opening: Opening) -> Session | None:
         """The provider takes no successor: end the old session before its limit; what follows waits in the journal."""
         if opening.fatal is not None:
             self._log.error("rotation.refused", session=old.name, reason=opening.fatal.text)
@@ -241,7 +214,7 @@ class Supervisor:
         self._log.warning("rotation.late", session=old.name, rule=rule.name)
         return None if opening.fatal is not None else await self._succeed(opening)
 
-    async def _succeed(self, opening: _Opening) -> Session | None:
+    async def _succeed(self, opening: Opening) -> Session | None:
         """The old session is gone: what it left is the successor's, once that is open."""
         if self._done() and not opening.done.is_set():
             opening.scope.cancel()
@@ -250,15 +223,15 @@ class Supervisor:
         if opening.fatal is not None:
             raise opening.fatal
         if opening.session is not None:
-            opening.session.begin(self._journal.first_pending(self._floor))
+            self._begin(opening.session, self._journal.first_pending(self._floor))
             self._turn("transcribing")
         return opening.session
 
     async def _find_cut(self, old: Session, until: float) -> int:
         """Return where the old session ends: in a quiet moment, the longer the better; anywhere, at `until`."""
-        seconds = max(0.0, until - self._clock.now()) / len(CUT_QUIET_SECONDS)
-        for quiet_seconds in CUT_QUIET_SECONDS:
-            found = old.cut_when_quiet(quiet_seconds)
+        seconds = max(0.0, until - self._clock.now()) / len(CUT_PAUSE_SECONDS)
+        for pause_seconds in CUT_PAUSE_SECONDS:
+            found = old.cut_in_pause(pause_seconds)
             with trio.move_on_after(seconds):
                 await self._wait(old, found)
                 return old.end if found.is_set() else old.sent
@@ -269,21 +242,39 @@ class Supervisor:
         share = self._floor
         if old.over.is_set():
             await self._sessions.see_off(old)
-            new.begin(self._journal.first_pending(share))
+            self._begin(new, self._journal.first_pending(share))
         elif self._live:
             self._sessions.order(new, after=old)
-            old.cut(cut)
-            self._floor = cut
-            new.begin(cut)
-            nursery.start_soon(self._drain, nursery, old, share, cut)
+            self._floor = self._meet(old, new, cut)
+            nursery.start_soon(self._drain, nursery, old, share, self._floor)
         else:
             old.cut(cut)
             await self._drained(old)
-            new.begin(self._journal.first_pending(share))
+            self._begin(new, self._journal.first_pending(share))
         await self._sessions.handed_over(old)
-        self._log.info("session.rotated", session=new.name, predecessor=old.name, quiet_seconds=old.quiet_seconds)
+        self._log.info("session.rotated", session=new.name, predecessor=old.name, pause_seconds=old.pause_seconds)
         self._turn("transcribing")
         return new
+
+    def _begin(self, session: Session, start: int) -> None:
+        """Give a session its share; where no quiet lies before it, with some overlap."""
+        session.begin(start, self._journal.replay_start(start))
+
+    def _meet(self, old: Session, new: Session, cut: int) -> int:
+        """Cut the old session and begin the new one: at one sample in a pause, with an overlap within speech.
+
+        Returns where the new one's share begins. What the old one says of the last moments before a cut within speech
+        may be half a word, and is not taken.
+        """
+        start, replay = cut, cut
+        if old.end != cut:
+            trusted = max(old.start, cut - round(CUT_TRUST_SECONDS * self._journal.rate))
+            start = self._journal.first_pending(trusted)
+            replay = self._journal.replay_start(trusted)
+            old.trusted_until = start
+            old.cut(cut)
+        new.begin(start, replay)
+        return start
 
     async def _drained(self, old: Session) -> Rule:
         with trio.move_on_after(HANDOVER_DRAIN_SECONDS):
@@ -301,8 +292,8 @@ class Supervisor:
         """Transcribe a span behind the live session, however many sessions it takes."""
         self._log.info("span.late", late_seconds=round(span.count / self._journal.rate, 3))
         while (run := self._journal.pending_run(span.start, span.end)) is not None and not self._leaving.is_set():
-            opening = _Opening()
-            await self._open_into(nursery, opening, reserved=False, late=True)
+            opening = Opening(self._leaving)
+            await opening.run(self._sessions, nursery, late=True)
             try:
                 if opening.fatal is not None:
                     raise opening.fatal
@@ -314,7 +305,7 @@ class Supervisor:
 
     async def _hear_late(self, session: Session, start: int, end: int) -> None:
         """Let a session take a late span, or as much of it as there is time for; raises `Fatal`."""
-        session.begin(start)
+        self._begin(session, start)
         session.cut(end)
         await first_of(session.over, self._leaving)
         if not session.over.is_set():

@@ -5,6 +5,7 @@ transaction: a final and the audio that it accounts for are never apart (law 3).
 predecessor has ended, so that lines come in time order; their audio stays pending meanwhile, so a crash loses nothing.
 """
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,13 +14,17 @@ import trio
 
 from stenod.core import records
 from stenod.core.records import Record
+from stenod.core.seams import Seam, seam_at, sew
 from stenod.core.timeline import Cause, State
-from stenod.core.turns import PlacedWord, place, scoped
+from stenod.core.turns import PlacedWord, in_order, place, scoped
 from stenod.providers.base import Event, Final, Heard, Partial, Revision, SpokenWord
 from stenod.tasks.journal import Journal
 from stenod.tasks.session import Session
 
 QUEUE_MAX = 10_000
+PRINTED_WORDS_MAX = 200
+"""More than can be said in the seconds that a seam looks at."""
+REMEMBERED_LINES = 30
 REVISABLE_MAX = 1_000
 """Turns of one session whose record may still be corrected."""
 
@@ -43,6 +48,8 @@ class _Seat:
     """Turn to the id of its last record, for revisions."""
     earliest: int = 0
     """Starts are in order within a session."""
+    seam: Seam | None = None
+    """What was printed where this session's share begins; made when its first final is."""
 
 
 class Transcript:
@@ -53,6 +60,10 @@ class Transcript:
         self._partials = partials
         self._send, self._receive = trio.open_memory_channel[tuple[str, list[Event] | None]](QUEUE_MAX)
         self._seats: dict[str, _Seat] = {}
+        self._printed: deque[PlacedWord] = deque(maxlen=PRINTED_WORDS_MAX)
+        """The last words that were printed, for seams."""
+        self._latest = 0
+        """The last start that was printed; live lines come in time order."""
 
     def expect(self, session: Session, predecessor: Session | None = None) -> None:
         """Announce a session; its lines come out when the predecessor's are all out."""
@@ -80,6 +91,7 @@ class Transcript:
 
     async def run(self) -> None:
         """Work for ever."""
+        await self._remember()
         async for name, events in self._receive:
             seat = self._seats.get(name)
             if seat is None:
@@ -116,11 +128,11 @@ class Transcript:
         for event in events:
             match event:
                 case Final():
-                    new.append(self._final(seat, event))
-                    turns.append(event.turn)
+                    final = self._final(seat, event)
+                    new += [] if final is None else [final]
+                    turns += [] if final is None else [event.turn]
                 case Heard():
-                    spans = session.sent_map.covered(event.until)
-                    settle += [(span.start, span.end, State.TRANSCRIBED, None) for span in spans]
+                    settle += self._settlements(session, event)
                 case Revision() if event.turn in seat.identities:
                     identity = seat.identities[event.turn]
                     speakers = tuple(scoped(session.name, speaker) for speaker in event.speakers)
@@ -138,10 +150,38 @@ class Transcript:
         while len(seat.identities) > REVISABLE_MAX:
             del seat.identities[next(iter(seat.identities))]
 
-    def _final(self, seat: _Seat, event: Final) -> records.Final:
-        words = self._placed(seat, event.words)
-        seat.earliest = words[-1].start
-        return records.Final(**self._turn(seat, words, event))
+    def _settlements(self, session: Session, event: Heard) -> list[Settlement]:
+        """What is transcribed now: never what a cut may have halved."""
+        spans = session.sent_map.covered(event.until)
+        trusted = [(span.start, min(span.end, session.trusted_until)) for span in spans]
+        return [(start, end, State.TRANSCRIBED, None) for start, end in trusted if start < end]
+
+    def _final(self, seat: _Seat, event: Final) -> records.Final | None:
+        """Return the record of a turn, without what is printed already and what the successor says whole."""
+        placed = self._placed(seat, event.words)
+        seat.earliest = placed[-1].start
+        words = tuple(word for word in placed if word.end <= seat.session.trusted_until)
+        seam = seat.seam
+        if seam is None:
+            session = seat.session
+            seam = seam_at(self._printed, session.sent_map.origin, session.start, self._journal.rate)
+        sewn = sew(seam, words, self._journal.rate)
+        seat.seam = sewn.seam
+        if not sewn.kept:
+            return None
+        text = event.text if sewn.kept == placed else " ".join(word.text for word in sewn.kept)
+        kept = sewn.kept if seat.session.late else in_order(sewn.kept, self._latest)
+        self._latest = max(self._latest, kept[-1].start)
+        self._printed.extend(kept)
+        return records.Final(**self._turn(seat, kept, event, text), doubtful=sewn.doubtful)
+
+    async def _remember(self) -> None:
+        """Take up the last printed words of an earlier run."""
+        rate = self._journal.rate
+        for line in await self._journal.recent(REMEMBERED_LINES):
+            for word in records.parsed(line).get("words") or ():
+                self._printed.append(PlacedWord(word["text"], round(word["start"] * rate), round(word["end"] * rate)))
+                self._latest = max(self._latest, self._printed[-1].start)
 
     def _show_partials(self, seat: _Seat, events: Sequence[Event]) -> None:
         if self._partials is None:
@@ -151,20 +191,20 @@ class Transcript:
                 self._partials(None)
             elif isinstance(event, Partial) and event.words:
                 words = self._placed(seat, event.words)
-                self._partials(records.line(records.Partial(**self._turn(seat, words, event))))
+                self._partials(records.line(records.Partial(**self._turn(seat, words, event, event.text))))
 
     def _placed(self, seat: _Seat, words: Sequence[SpokenWord]) -> tuple[PlacedWord, ...]:
         session = seat.session
-        earliest = max(seat.earliest, session.start)
+        earliest = max(seat.earliest, session.sent_map.origin)
         return place(words, session.sent_map.position, earliest=earliest, session=session.name)
 
-    def _turn(self, seat: _Seat, words: Sequence[PlacedWord], event: Final | Partial) -> dict[str, Any]:
+    def _turn(self, seat: _Seat, words: Sequence[PlacedWord], event: Final | Partial, text: str) -> dict[str, Any]:
         """Return the fields that finals and partials share."""
         rate = self._journal.rate
         return {
             "stream": self._journal.stream,
             **self._journal.times(words[0].start, max(word.end for word in words)),
-            "text": event.text,
+            "text": text,
             "words": tuple(
                 records.Word(
                     text=word.text,

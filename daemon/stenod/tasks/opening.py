@@ -1,0 +1,43 @@
+"""A session being opened in the background, by whoever may come to need it, or not."""
+
+from dataclasses import dataclass, field
+
+import trio
+
+from stenod.tasks.session import Session
+from stenod.tasks.sessions import Fatal, Sessions
+
+
+@dataclass(slots=True)
+class Opening:
+    """`done` is set with a session, with why a person must act, or with neither: it was given up.
+
+    Cancel `scope` to give it up; it gives up by itself when `leaving` is set.
+    """
+
+    leaving: trio.Event
+    done: trio.Event = field(default_factory=trio.Event)
+    scope: trio.CancelScope = field(default_factory=trio.CancelScope)
+    session: Session | None = None
+    fatal: Fatal | None = None
+
+    async def run(
+        self, sessions: Sessions, nursery: trio.Nursery, *, reserved: bool = False, late: bool = False
+    ) -> None:
+        """Open; the session itself runs in `nursery`. One that nobody wants any more is ended at once."""
+        with self.scope:
+            async with trio.open_nursery() as race:
+                race.start_soon(self._give_up)
+                try:
+                    self.session = await sessions.open(nursery, late=late, reserved=reserved)
+                except Fatal as fatal:
+                    self.fatal = fatal
+                if self.session is not None and self.scope.cancel_called:
+                    self.session.abandon()
+                    self.session = None
+                self.done.set()
+                race.cancel_scope.cancel()
+
+    async def _give_up(self) -> None:
+        await self.leaving.wait()
+        self.scope.cancel()

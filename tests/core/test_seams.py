@@ -1,0 +1,167 @@
+"""Seams: where a replay begins, and which of its words are new."""
+
+from random import Random
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stenod.core.seams import OVERLAP_SECONDS, Sewn, replay_start, seam_at, sew
+from stenod.core.turns import PlacedWord
+
+RATE = 16_000
+
+
+def word(text: str, start: float, end: float) -> PlacedWord:
+    """A word at seconds."""
+    return PlacedWord(text, round(start * RATE), round(end * RATE))
+
+
+def texts(sewn: Sewn) -> list[str]:
+    """What is left."""
+    return [one.text for one in sewn.kept]
+
+
+def speech(rng: Random, count: int, pauses: bool) -> list[PlacedWord]:
+    """Words that abut, or with short pauses."""
+    words, at = [], 1.0
+    for index in range(count):
+        end = at + rng.uniform(0.2, 0.5)
+        words.append(word(f"w{index}", at, end))
+        at = end + (rng.uniform(0.06, 0.14) if pauses else 0.0)
+    return words
+
+
+def loud(seconds: float) -> bytes:
+    """Audio that is nowhere quiet."""
+    return (np.sin(np.arange(round(seconds * RATE))) * 8000).astype("<i2").tobytes()
+
+
+def quiet(seconds: float) -> bytes:
+    """Faint noise."""
+    return np.random.default_rng(1).integers(-3, 4, round(seconds * RATE)).astype("<i2").tobytes()
+
+
+def test_a_replay_without_overlap_keeps_every_word() -> None:
+    """After a quiet point nothing can be a repetition, whatever its times and texts."""
+    printed = [word("yes", 1.0, 1.3)]
+    seam = seam_at(printed, RATE * 2, RATE * 2, RATE)
+    assert ["yes", "no"] == texts(sew(seam, [word("yes", 2.0, 2.2), word("no", 2.2, 2.4)], RATE))
+
+
+def test_what_is_printed_is_dropped_and_the_rest_kept() -> None:
+    """The overlap's words find their partners; a fragment at the beginning has one too."""
+    printed = [word("a", 1, 1.3), word("b", 1.3, 1.6), word("c", 1.7, 2.0), word("d", 2.0, 2.4)]
+    seam = seam_at(printed, round(1.1 * RATE), round(2.4 * RATE), RATE)
+    heard = [
+        word("frag", 1.1, 1.3),
+        word("B", 1.3, 1.6),
+        word("c,", 1.7, 2.0),
+        word("d", 2.0, 2.4),
+        word("e", 2.4, 2.8),
+    ]
+    assert ["e"] == texts(sew(seam, heard, RATE))
+
+
+def test_a_word_said_twice_is_printed_twice() -> None:
+    """Equal words find the partner that lies nearest; the second one is new."""
+    seam = seam_at([word("no", 1.0, 1.3)], RATE, round(1.3 * RATE), RATE)
+    assert ["no"] == texts(sew(seam, [word("no", 1.0, 1.3), word("no", 1.5, 1.8)], RATE))
+
+
+def test_a_replay_worded_otherwise_is_one_word_and_a_doubt() -> None:
+    """In its very place another text is the same word heard again; an equal one further on is new."""
+    seam = seam_at([word("their", 2.0, 2.4)], RATE, round(2.4 * RATE), RATE)
+    sewn = sew(seam, [word("there", 2.0, 2.4), word("their", 2.9, 3.1)], RATE)
+    assert ["their"] == texts(sewn)
+    assert sewn.doubtful
+
+
+def test_a_word_that_the_first_session_missed_is_kept_and_marked() -> None:
+    """In doubt a word comes out of order rather than not at all."""
+    seam = seam_at([word("a", 1.0, 1.3), word("c", 2.0, 2.3)], RATE, round(2.3 * RATE), RATE)
+    sewn = sew(seam, [word("a", 1.0, 1.3), word("b", 1.5, 1.7), word("c", 2.0, 2.3)], RATE)
+    assert (["b"], True) == (texts(sewn), sewn.doubtful)
+
+
+def test_a_neighbour_is_no_partner() -> None:
+    """A replay that begins right behind a printed word does not take the next word for it, whatever its text."""
+    printed = [word("no", 1.0, 1.3), word("yes", 1.35, 1.6)]
+    seam = seam_at(printed, round(1.62 * RATE), round(1.9 * RATE), RATE)
+    assert ["yes", "so"] == texts(sew(seam, [word("yes", 1.65, 1.9), word("so", 1.9, 2.1)], RATE))
+    padded = seam_at([word("no", 1.0, 1.8)], round(1.62 * RATE), round(1.9 * RATE), RATE)
+    assert ["yes"] == texts(sew(padded, [word("yes", 1.65, 2.0)], RATE))
+
+
+def test_a_second_turn_of_the_overlap_meets_only_what_is_left() -> None:
+    """The alignment goes on from turn to turn, in order."""
+    printed = [word("a", 1.0, 1.2), word("a", 1.3, 1.5)]
+    seam = seam_at(printed, RATE, round(1.5 * RATE), RATE)
+    first = sew(seam, [word("a", 1.0, 1.2)], RATE)
+    assert [] == texts(first)
+    assert ["b"] == texts(sew(first.seam, [word("a", 1.3, 1.5), word("b", 1.6, 1.8)], RATE))
+
+
+@settings(derandomize=True, deadline=None, max_examples=300)
+@given(st.integers(0, 10**9), st.booleans())
+def test_exact_replays_neither_lose_nor_repeat(seed: int, pauses: bool) -> None:
+    """Wherever the replay begins and the words were cut, what is printed in the end is what was said."""
+    rng = Random(seed)
+    words = speech(rng, 20, pauses)
+    last = rng.randrange(8, 15)
+    settled = words[last].end
+    start = settled - round(OVERLAP_SECONDS * RATE)
+    heard = [PlacedWord(one.text, max(one.start, start), one.end) for one in words if one.end > start + RATE // 20]
+    cut = rng.randrange(1, len(heard))
+    seam = seam_at(words[: last + 1], start, settled, RATE)
+    first = sew(seam, heard[:cut], RATE)
+    second = sew(first.seam, heard[cut:], RATE)
+    assert [one.text for one in words[last + 1 :]] == texts(first) + texts(second)
+
+
+@settings(derandomize=True, deadline=None, max_examples=300)
+@given(st.integers(0, 10**9), st.booleans())
+def test_replays_as_real_providers_say_them(seed: int, pauses: bool) -> None:
+    """A turn's first word comes up to 1 s early and its last 0.25 s late, and one word in twenty is another."""
+    rng = Random(seed)
+    words = speech(rng, 20, pauses)
+    last = rng.randrange(8, 15)
+    printed = [
+        *words[:last],
+        PlacedWord(words[last].text, words[last].start, words[last].end + rng.randrange(RATE // 4)),
+    ]
+    settled = printed[-1].end
+    start = settled - round(OVERLAP_SECONDS * RATE)
+    heard = [PlacedWord(one.text, max(one.start, start), one.end) for one in words if one.end > start + RATE // 20]
+    heard[0] = PlacedWord(heard[0].text, max(start, heard[0].start - rng.randrange(RATE)), heard[0].end)
+    reworded = {one.text for one in heard if rng.random() < 0.05}
+    spoken = [PlacedWord(f"x{one.text}" if one.text in reworded else one.text, one.start, one.end) for one in heard]
+    left = [text.removeprefix("x") for text in texts(sew(seam_at(printed, start, settled, RATE), spoken, RATE))]
+    assert [one.text for one in words[last + 1 :]] == left
+
+
+def test_a_replay_begins_in_the_last_quiet_point() -> None:
+    """In the middle of the pause before what was not final."""
+    audio = loud(1.0) + quiet(0.2) + loud(0.8)
+    assert round(3.1 * RATE) == replay_start(audio, b"", 4 * RATE, RATE)
+
+
+def test_a_replay_begins_where_it_is_quiet_after_the_last_final() -> None:
+    """Nothing is heard twice where speech had just ended."""
+    assert 4 * RATE == replay_start(loud(2.0), quiet(0.1), 4 * RATE, RATE)
+
+
+def test_a_replay_without_quiet_overlaps_by_all_there_is() -> None:
+    """Two seconds, or what the journal still has."""
+    assert 2 * RATE == replay_start(loud(2.0), loud(0.1), 4 * RATE, RATE)
+    assert round(3.5 * RATE) == replay_start(loud(0.5), b"", 4 * RATE, RATE)
+
+
+def test_silence_alone_needs_no_overlap() -> None:
+    """A quiet night is one long quiet point."""
+    assert 4 * RATE == replay_start(quiet(2.0), quiet(0.1), 4 * RATE, RATE)
+
+
+def test_a_plosive_is_no_quiet_point() -> None:
+    """A closure of 40 ms lies within a word."""
+    assert 2 * RATE == replay_start(loud(1.0) + quiet(0.04) + loud(0.96), loud(0.1), 4 * RATE, RATE)

@@ -7,7 +7,7 @@ import stat
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
@@ -403,12 +403,15 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(place)], check=True)
 
 
-@pytest.fixture
-def limit_files() -> Iterator[Callable[[int], None]]:
-    """Let no file grow over a size, as a full disk would."""
+@contextmanager
+def files_limited(size: int) -> Iterator[None]:
+    """Let no file grow over a size, as a full disk would; also not the report of the tests, so only for a moment."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_a_full_disk_leaves_what_was_there(small_disk: Path) -> None:
@@ -448,18 +451,17 @@ def test_a_disk_that_fills_between_two_files(small_disk: Path) -> None:
     assert 2500 == Segments(small_disk / "audio", PAGE // 2).tail
 
 
-def test_a_file_that_may_not_grow(folder: Path, limit_files: Callable[[int], None]) -> None:
+def test_a_file_that_may_not_grow(folder: Path) -> None:
     """The same with a limit on the size of files, which anybody can set: half a write is taken back."""
     segments = Segments(folder, 1000)
     segments.append(0, audio(0, 100))
-    limit_files(300)
-    with pytest.raises(OSError, match="File too large"):
+    with files_limited(300), pytest.raises(OSError, match="File too large"):
         segments.append(100, audio(100, 100))
     assert [200] == [path.stat().st_size for path in folder.iterdir()]
 
     segments.append(100, audio(100, 20))
     assert [Span(0, 100), Span(100, 120)] == segments.spans()
-    with pytest.raises(OSError, match="File too large"):
+    with files_limited(300), pytest.raises(OSError, match="File too large"):
         segments.append(500, audio(500, 200))
     assert (120, audio(0, 120)) == (segments.tail, segments.read(0, 1000))
     segments.close()

@@ -10,8 +10,8 @@ from stenod.core.transaction import Transaction
 from stenod.edge import state_directory
 from stenod.edge.ledger import Ledger
 from stenod.edge.segments import Segments
-from stenod.edge.state_directory import StateDirectory, temporary
-from stenod.leftovers import left, look_behind, pending
+from stenod.edge.state_directory import StateDirectory, named, temporary
+from stenod.leftovers import leave, left, look_behind, pending
 
 RATE = 1000
 
@@ -172,3 +172,32 @@ def test_a_line_can_be_pasted_into_a_shell() -> None:
     resume = line.partition("to transcribe: ")[2].partition("; to discard: ")[0]
     assert ["stenod", "run", "--input", "none", "--state-dir", str(path), "--stream", stream] == shlex.split(resume)
     assert ["rm", "-r", str(path)] == shlex.split(line.rpartition("to discard: ")[2])
+
+
+@pytest.mark.parametrize(
+    ("what", "wanted", "repeatable", "kept"),
+    [
+        ({"seconds": 2.0, "heard": 2.0, "lines": 2, "printed": 2}, True, False, False),
+        ({"seconds": 2.0, "heard": 1.0}, True, False, True),
+        ({"seconds": 2.0, "heard": 1.0}, False, False, True),
+        ({"seconds": 2.0, "heard": 1.0}, False, True, False),
+        ({"seconds": 2.0, "heard": 2.0, "lines": 2, "printed": 1}, True, False, True),
+        ({"seconds": 2.0, "heard": 2.0, "lines": 2, "printed": 1}, False, False, False),
+    ],
+)
+def test_the_end_of_a_run(
+    environment: dict[str, str], capsys, what: dict, wanted: bool, repeatable: bool, kept: bool
+) -> None:
+    """A temporary directory stays for audio or lines that somebody still wants, and that is said."""
+    directory = temporary(environment)
+    fill(directory.path, **what)
+    leave(directory, wanted=wanted, repeatable=repeatable)
+    assert (kept, kept) == (directory.path.exists(), "are kept in" in capsys.readouterr().err)
+
+
+def test_a_named_directory_stays(tmp_path: Path, capsys) -> None:
+    """Whatever it holds, it is the person's."""
+    directory = named(tmp_path / "journal")
+    leave(directory, wanted=True, repeatable=True)
+    assert directory.path.exists()
+    assert "" == capsys.readouterr().err

@@ -31,7 +31,7 @@ from stenod.edge.segments import Segments
 from stenod.edge.state_directory import StateDirectory
 from stenod.edge.systemd import Notifier
 from stenod.edge.telemetry import Telemetry
-from stenod.leftovers import left, look_behind, pending
+from stenod.leftovers import leave, look_behind
 from stenod.options import InputKind, Options
 from stenod.providers.assemblyai import AssemblyAI, AssemblyAIOptions
 from stenod.providers.base import Dialect
@@ -307,12 +307,6 @@ def _conclude(assembly: Assembly, outcome: Outcome) -> None:
     if outcome.fatal is not None:
         rule = outcome.fatal.rule
         click.echo(f"stenod: {rule.meaning} ({outcome.fatal.text}) {rule.remedy}", err=True)
-    seconds = pending(directory.path).get(options.stream, 0.0)
     given_up = outcome.reader_gone or outcome.fatal is not None
     source_waits = options.capture.source.kind in (InputKind.SAMPLE, InputKind.FILE)
-    if directory.temporary and (seconds == 0 or (given_up and source_waits)):
-        directory.remove()
-        return
-    directory.release()
-    if seconds > 0:
-        click.echo(f"stenod: {left(directory.path, options.stream, seconds)}", err=True)
+    leave(directory, wanted=not outcome.reader_gone, repeatable=given_up and source_waits)

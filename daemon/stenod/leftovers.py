@@ -15,6 +15,7 @@ from stenod.core.timeline import Timeline
 from stenod.edge import state_directory as directories
 from stenod.edge.ledger import Ledger, LedgerUnusable
 from stenod.edge.segments import Segments
+from stenod.edge.state_directory import StateDirectory
 
 SAMPLES_MAX = 1
 """Nothing is written here."""
@@ -41,16 +42,30 @@ def look_behind(environment: Mapping[str, str]) -> None:
             directory = directories.named(path)
         except directories.StateDirectoryError:
             continue  # Somebody took it up meanwhile.
-        lines = _lines(path)
-        for line in lines:
+        told = lines(path)
+        for line in told:
             click.echo(f"stenod: {line}", err=True)
-        if lines:
+        if told:
             directory.release()
         else:
             directory.remove()
 
 
-def _lines(path: Path) -> list[str]:
+def leave(directory: StateDirectory, *, wanted: bool, repeatable: bool) -> None:
+    """Leave a directory at the end of a run: say what it holds, or remove a temporary one that holds nothing.
+
+    `wanted`: somebody still wants the lines that were not printed. `repeatable`: the source has it all again.
+    """
+    held = lines(directory.path)
+    if directory.temporary and (repeatable or not held or not (wanted or pending(directory.path))):
+        directory.remove()
+        return
+    directory.release()
+    for line in held:
+        click.echo(f"stenod: {line}", err=True)
+
+
+def lines(path: Path) -> list[str]:
     """Return what to say about a directory, one line a stream; none where it holds nothing."""
     discard = f"rm -r {shlex.quote(str(path))}"
     try:

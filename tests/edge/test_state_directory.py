@@ -226,3 +226,15 @@ def test_a_full_disk_is_not_the_locks_business(tmp_path: Path) -> None:
         directory.release()
     finally:
         subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def test_a_directory_of_something_else_is_left_alone(tmp_path: Path) -> None:
+    """Nobody means to make a home directory private, or to mix a journal into it; an empty one is fine."""
+    tmp_path.chmod(0o755)
+    (tmp_path / "letter.txt").write_text("dear")
+    with pytest.raises(StateDirectoryError, match="it holds other files"):
+        named(tmp_path)
+    assert 0o755 == tmp_path.stat().st_mode & 0o777
+    (tmp_path / "empty").mkdir()
+    named(tmp_path / "empty").release()
+    named(tmp_path / "empty").release()

@@ -167,6 +167,22 @@ async def test_sessions_that_die_at_once_open_the_breaker(
     assert 48.0 <= delays[3] <= 60.0
 
 
+async def test_sessions_that_get_no_further_open_the_breaker_too(
+    autojump_clock: trio.abc.Clock, nursery: trio.Nursery
+) -> None:
+    """The same audio again and again, however long each session lives: not for ever at full speed."""
+    theatre = Theatre(nursery, Behaviour(turn_seconds=None, ends_after=8.0, end_code=1012))
+    nursery.start_soon(theatre.record, 500.0)
+    delays = []
+    for _ in range(5):
+        session = await theatre.sessions.open(nursery)
+        session.begin(0)
+        delays.append(theatre.sessions.delay_after(session, await theatre.sessions.see_off(session)))
+    assert max(delays[:3]) < 2.0
+    assert 24.0 <= delays[3] <= 30.0
+    assert 48.0 <= delays[4] <= 60.0
+
+
 async def test_cancelled_while_it_opens(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
     """Nobody is left connected."""
     for when in (0.5, 1.5):

@@ -58,7 +58,16 @@ class StateDirectory:
 
 
 def named(path: Path) -> StateDirectory:
-    """Open the directory that was asked for, made if missing; raises `StateDirectoryError`."""
+    """Open the directory that was asked for, made if missing; raises `StateDirectoryError`.
+
+    One that holds something else is not taken: nobody means to make a home or a temporary directory private.
+    """
+    with suppress(OSError):
+        if any(path.iterdir()) and not (path / LOCK_NAME).exists() and not (path / LEDGER_NAME).exists():
+            message = (
+                f"cannot use the state directory {path}: it holds other files; name one of its own with --state-dir"
+            )
+            raise StateDirectoryError(message, ExitCode.CANNOT_CREATE)
     return _locked(path, temporary=False)
 
 

@@ -70,6 +70,8 @@ class Session:
         """Where its share begins; what it is sent before is overlap."""
         self.trusted_until = FOREVER
         """Words that end behind this may be halves, and are left to the successor."""
+        self.stuck = False
+        """It began where the one before had begun, and got no further; noted at its end."""
         self.settled_samples = 0
         """Progress, counted by the transcript."""
         self.provider_session: str | None = None

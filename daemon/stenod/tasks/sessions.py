@@ -102,6 +102,8 @@ class Sessions:
         self._log = log
         self._fruitless: tuple[int, int] = (-1, 0)
         """Where audio begins that was offered without any answer, and how often."""
+        self._stuck_at = -1
+        """Where a session began that got nowhere: another one that gets no further was not healthy, however long."""
 
     async def open(self, nursery: trio.Nursery, *, late: bool = False, reserved: bool = False) -> Session:
         """Return a session that is ready, however long it takes; raises `Fatal`.
@@ -158,7 +160,7 @@ class Sessions:
         delay = self._provider.backoff.ended(
             self._clock.now(),
             rule.verdict,
-            ready_seconds=session.ended.ready_seconds,
+            ready_seconds=self._healthy_seconds(session),
             progressed=session.settled_samples > 0,
         )
         self._log.info("retry.scheduled", delay_seconds=round(delay, 3), rule=rule.name)
@@ -265,10 +267,19 @@ class Sessions:
     def _refill(self, session: Session) -> None:
         """Healthy time clears the record, however the session ended."""
         assert session.ended is not None
-        if session.ended.ready_seconds >= HEALTHY_SECONDS:
+        stuck = session.sent > session.start and not session.settled_samples
+        session.stuck = stuck and self._stuck_at == session.start
+        self._stuck_at = session.start if stuck else -1
+        if self._healthy_seconds(session) >= HEALTHY_SECONDS:
             self._provider.backoff.clear()
         if session.ended.ready_seconds >= HEALTHY_BUDGET_SECONDS:
             self._provider.budget.restore()
+
+    def _healthy_seconds(self, session: Session) -> float:
+        """How long it was healthy: not at all where it, like the one before, got no further with the same audio."""
+        assert session.ended is not None
+        seconds = session.ended.ready_seconds
+        return 0.0 if session.stuck and seconds < HEALTHY_BUDGET_SECONDS else seconds
 
     async def _record(self, session: Session, event: str, rule: Rule | None) -> None:
         ended = session.ended
@@ -287,7 +298,7 @@ class Sessions:
             billed_seconds=None if ended is None else ended.billed_seconds,
         )
         await self._journal.commit([record])
-        if rule is not None and self._provider.backoff.failures == LOST_AFTER_FAILURES and not self._provider.lost:
+        if rule is not None and self._provider.backoff.failures >= LOST_AFTER_FAILURES and not self._provider.lost:
             self._provider.lost = True
             await self.tell("lost", rule.meaning, rule.remedy)
 

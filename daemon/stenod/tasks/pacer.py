@@ -89,10 +89,13 @@ class Pacer:
             await (pulse.wait() if self._cut.is_set() else first_of(pulse, self._cut))
 
     def _next_run(self) -> Span | None:
-        """What is to be sent next: the overlap with what is settled, then what is pending."""
-        if self.sent < self._settled:
-            return Span(self.sent, min(self.end, self._settled))
-        return self._journal.pending_run(self.sent, min(self.end, self._journal.tail))
+        """What is to be sent next: the overlap with what is settled and what is pending right behind it, in one."""
+        limit = min(self.end, self._journal.tail)
+        pending = self._journal.pending_run(max(self.sent, self._settled), limit)
+        if self.sent >= self._settled:
+            return pending
+        touches = pending is not None and pending.start == self._settled
+        return Span(self.sent, pending.end if pending is not None and touches else min(self._settled, limit))
 
     def _finds_pause(self, run: Span) -> bool:
         """Look ahead for the quiet that was asked for, as far as one chunk may reach."""

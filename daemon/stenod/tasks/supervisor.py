@@ -209,7 +209,7 @@ class Supervisor:
             self._log.error("rotation.refused", session=old.name, reason=opening.fatal.text)
             with trio.move_on_after(max(0.0, moments.alone_by - self._clock.now())):
                 await self._wait(old)
-        old.cut(await self._find_cut(old, (self._clock.now() + moments.limit_at) / 2))
+        self._cut(old, await self._find_cut(old, (self._clock.now() + moments.limit_at) / 2))
         rule = await self._drained(old)
         self._log.warning("rotation.late", session=old.name, rule=rule.name)
         return None if opening.fatal is not None else await self._succeed(opening)
@@ -248,7 +248,7 @@ class Supervisor:
             self._floor = self._meet(old, new, cut)
             nursery.start_soon(self._drain, nursery, old, share, self._floor)
         else:
-            old.cut(cut)
+            self._cut(old, cut)
             await self._drained(old)
             self._begin(new, self._journal.first_pending(share))
         await self._sessions.handed_over(old)
@@ -263,18 +263,23 @@ class Supervisor:
     def _meet(self, old: Session, new: Session, cut: int) -> int:
         """Cut the old session and begin the new one: at one sample in a pause, with an overlap within speech.
 
-        Returns where the new one's share begins. What the old one says of the last moments before a cut within speech
-        may be half a word, and is not taken.
+        Returns where the new one's share begins.
         """
-        start, replay = cut, cut
-        if old.end != cut:
-            trusted = max(old.start, cut - round(CUT_TRUST_SECONDS * self._journal.rate))
-            start = self._journal.first_pending(trusted)
-            replay = self._journal.replay_start(trusted)
-            old.trusted_until = start
-            old.cut(cut)
-        new.begin(start, replay)
+        start = self._cut(old, cut)
+        new.begin(start, cut if start == cut else self._journal.replay_start(start))
         return start
+
+    def _cut(self, old: Session, cut: int) -> int:
+        """Cut where no pause was found; returns up to where the old session is believed.
+
+        What it says of the last moments before a cut within speech may be half a word.
+        """
+        if old.end == cut:
+            return cut
+        trusted = self._journal.first_pending(max(old.start, cut - round(CUT_TRUST_SECONDS * self._journal.rate)))
+        old.trusted_until = trusted
+        old.cut(cut)
+        return trusted
 
     async def _drained(self, old: Session) -> Rule:
         with trio.move_on_after(HANDOVER_DRAIN_SECONDS):

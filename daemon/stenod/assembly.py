@@ -11,7 +11,6 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import click
@@ -21,7 +20,6 @@ from stenod.app import Daemon, Outcome, Parts
 from stenod.config import Loaded, holds_on_fatal, state_directory
 from stenod.core.backoff import Backoff, OpeningBudget
 from stenod.core.log import Log
-from stenod.core.source import Source
 from stenod.core.verdict import ExitCode
 from stenod.edge import retry, secrets, telemetry, websocket
 from stenod.edge import state_directory as directories
@@ -31,6 +29,7 @@ from stenod.edge.segments import Segments
 from stenod.edge.state_directory import StateDirectory
 from stenod.edge.systemd import Notifier
 from stenod.edge.telemetry import Telemetry
+from stenod.inputs import identity_of, source_of
 from stenod.leftovers import leave, look_behind
 from stenod.options import InputKind, Options
 from stenod.providers.assemblyai import AssemblyAI, AssemblyAIOptions
@@ -96,35 +95,6 @@ async def run(assembly: Assembly) -> Outcome:
             journal.close()
         nursery.cancel_scope.cancel()
     return outcome
-
-
-def source_of(options: Options, command_rate: int) -> Source | None:
-    """Return the source that the configuration names; None for `none`."""
-    chosen = options.capture.source
-    channels = options.capture.input_channels
-    match chosen.kind:
-        case InputKind.MICROPHONE:
-            from stenod.edge.microphone import Microphone
-
-            return Microphone(chosen.argument or None, rate=options.capture.rate)
-        case InputKind.SAMPLE:
-            from stenod.edge.soundfile import sample
-
-            return sample()
-        case InputKind.FILE:
-            from stenod.edge.soundfile import SoundFile
-
-            return SoundFile(Path(chosen.argument))
-        case InputKind.COMMAND:
-            from stenod.edge.command import Command
-
-            return Command(chosen.words, rate=command_rate, channels=channels)
-        case InputKind.STDIN:
-            from stenod.edge.standard_input import StandardInput
-
-            return StandardInput(rate=command_rate, channels=channels)
-        case InputKind.NONE:
-            return None
 
 
 def _journal(assembly: Assembly) -> Journal:
@@ -205,12 +175,14 @@ async def _engine_inside(options: Options, nursery: trio.Nursery) -> tuple[Diale
 
 def _parts(assembly: Assembly, journal: Journal, dialect: Dialect, key: str, log: Log) -> Parts:
     options, clock = assembly.options, RealClock()
-    source = source_of(options, options.capture.input_rate or options.capture.rate)
+    source = source_of(options)
     printer = Printer(journal, Output())
     transcript = Transcript(journal, printer.show if options.output.partials else None)
     capture = None
     if source is not None:
-        capture = Capture(source=source, journal=journal, converter=_converter, clock=clock, log=log)
+        identity = identity_of(options)
+        origin = 0 if identity is None else journal.source_start(identity)
+        capture = Capture(source=source, journal=journal, converter=_converter, clock=clock, log=log, origin=origin)
     sessions = Sessions(
         provider=_provider_record(options, dialect, key),
         journal=journal,

@@ -46,7 +46,7 @@ def check(context: click.Context, /, config: Path | None, *, as_json: bool, **gi
     stenod check --config /etc/stenod/stenod.toml
     stenod check --input mic:USB --provider assemblyai
 
-    Exit code 0: it can run. 78: it cannot, and standard error says everything that is wrong.
+    Exit code 0: the configuration can be used. 78: it cannot, and standard error says everything that is wrong.
     """
     loaded = None
     try:

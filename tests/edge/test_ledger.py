@@ -388,3 +388,14 @@ def test_a_refused_ledger_is_closed(path: Path) -> None:
     with pytest.raises(LedgerUnusable):
         Ledger(path)
     assert before == len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_a_source_begins_where_it_began(tmp_path: Path) -> None:
+    """The same source goes on; another one begins at the tail, and so does the first one after it."""
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    assert [0, 0, 500, 500, 900] == [
+        ledger.source_start("desk", identity, tail)
+        for identity, tail in (("a", 0), ("a", 500), ("b", 500), ("b", 900), ("a", 900))
+    ]
+    assert 1000 == ledger.source_start("kitchen", "a", 1000)
+    ledger.close()

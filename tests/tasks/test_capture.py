@@ -43,14 +43,19 @@ class HoldingConverter:
 class Studio:
     """A capture with its journal and everything it says."""
 
-    def __init__(self, source: ScriptedSource, disk: Disk | None = None) -> None:
+    def __init__(self, source: ScriptedSource, disk: Disk | None = None, origin: int = 0) -> None:
         self.clock = FakeClock()
         self.log = FakeLog()
         self.disk = disk or Disk()
         self.journal: Journal = self.disk.journal(self.clock)
         self.source = source
         self.capture = Capture(
-            source=source, journal=self.journal, converter=HoldingConverter, clock=self.clock, log=self.log
+            source=source,
+            journal=self.journal,
+            converter=HoldingConverter,
+            clock=self.clock,
+            log=self.log,
+            origin=origin,
         )
 
     async def run(self, seconds: float) -> None:
@@ -204,6 +209,19 @@ async def test_a_file_goes_on_where_it_was(autojump_clock: trio.abc.Clock) -> No
     assert [tail / 1000] == [position for _, position in again.source.opened_at]
     assert again.gaps == []
     assert speech(0, tail + 500) == again.journal.read(0, tail + 500)
+
+
+async def test_another_file_begins_at_its_beginning(autojump_clock: trio.abc.Clock) -> None:
+    """What the journal holds of one file is no place in the next."""
+    disk = Disk()
+    first = Studio(ScriptedSource([at_once(0, 3)], live=False, ends=True), disk)
+    await first.run(20.0)
+    tail = first.journal.tail
+    await first.journal.commit([])
+    other = Studio(ScriptedSource([at_once(0, 1, 0.5)], live=False, ends=True), disk, origin=tail)
+    await other.capture.run()
+    assert [0.0] == [position for _, position in other.source.opened_at]
+    assert tail + 500 == other.journal.tail
 
 
 async def test_standard_input_far_ahead_of_the_clock_is_a_file(autojump_clock: trio.abc.Clock) -> None:

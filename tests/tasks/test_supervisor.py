@@ -7,7 +7,7 @@ import trio
 
 from fakes.dialect import Behaviour
 from fakes.journal import Disk
-from fakes.source import RATE
+from fakes.source import RATE, quiet
 from fakes.theatre import Theatre
 from stenod.core.seams import CUT_TRUST_SECONDS, OVERLAP_SECONDS
 from stenod.core.transport import ConnectionEnded
@@ -319,6 +319,21 @@ async def test_leaving_is_bounded(
     assert theatre.outcome is None
     assert all(session.closed_at is not None for session in theatre.server.sessions)
     assert sum(len(session.pcm) for session in theatre.server.sessions) <= sent + 3 * 2000
+
+
+@pytest.mark.parametrize("live", [True, False])
+async def test_leaving_within_a_sentence(autojump_clock: trio.abc.Clock, nursery: trio.Nursery, live: bool) -> None:
+    """Of a source that can be read on, the sentence that was being said is left for the next run, as a whole."""
+    theatre = Theatre(nursery, Behaviour(turn_seconds=10.0), live=live)
+    nursery.start_soon(theatre.supervise)
+    await theatre.record(6.0, talk=1e6)
+    theatre.journal.append(quiet(500))
+    await trio.sleep(0.5)
+    await theatre.record(1.2, talk=1e6)
+    theatre.supervisor.leave()
+    await finished(theatre, 10.0)
+    left = theatre.journal.first_pending(0)
+    assert (left >= 7500) if live else (6000 <= left <= 6500), left
 
 
 async def test_leaving_on_a_slow_disk(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:

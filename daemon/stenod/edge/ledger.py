@@ -37,6 +37,9 @@ CREATE TABLE reader (
     stream TEXT NOT NULL, reader TEXT NOT NULL, epoch INTEGER NOT NULL, sequence INTEGER NOT NULL,
     PRIMARY KEY (stream, reader)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE source (
+    stream TEXT PRIMARY KEY, identity TEXT NOT NULL, start INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 CREATE TABLE anchor (
     stream TEXT NOT NULL, position INTEGER NOT NULL, unix REAL NOT NULL, PRIMARY KEY (stream, position)
 ) STRICT, WITHOUT ROWID;
@@ -73,6 +76,16 @@ class Ledger:
             ).fetchone()
             spans, anchors = tuple(self._spans(stream)), tuple(self._anchors(stream))
         return StreamState(rate, epoch, sequence, session, tail, spans, anchors)
+
+    def source_start(self, stream: str, identity: str, tail: int) -> int:
+        """Return where a source that can be read again begins on the timeline: where it began, or at the tail."""
+        with self._explained(), self._commits as database:
+            known = database.execute("SELECT identity, start FROM source WHERE stream = ?", (stream,)).fetchone()
+            if known is not None and known[0] == identity:
+                start: int = known[1]
+                return start
+            database.execute("INSERT OR REPLACE INTO source VALUES (?, ?, ?)", (stream, identity, tail))
+        return tail
 
     def streams(self) -> list[tuple[str, int]]:
         """Return the names and rates of all streams."""

@@ -41,8 +41,11 @@ class Capture:
         converter: Callable[[int, int, int], Converter],
         clock: Clock,
         log: Log,
+        origin: int = 0,
     ) -> None:
         self._source = source
+        self._origin = origin
+        """Where on the timeline a source that can be read again begins."""
         self._journal = journal
         self._new_converter = converter
         self._clock = clock
@@ -73,9 +76,12 @@ class Capture:
                 self._came = False
                 self.turned_at = self._clock.now()
                 try:
-                    async with self._source.open(self._journal.tail / self._journal.rate) as reader:
+                    position = (self._journal.tail - self._origin) / self._journal.rate
+                    async with self._source.open(position) as reader:
                         await self._read(reader)
                     if self._source.ends:
+                        if not self._came and position > 0:
+                            self._log.warning("input.known", source=self._source.description, position_seconds=position)
                         return
                     reason = f"{self._source.description} ended"
                 except SourceLost as lost:

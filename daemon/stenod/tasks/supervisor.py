@@ -149,6 +149,8 @@ class Supervisor:
         while not session.over.is_set():
             now = self._clock.now()
             if self._leaving.is_set():
+                if not self._live:  # it goes on with this source one day, from the last pause
+                    session.trusted_until = self._journal.first_pending(self._journal.replay_start(session.sent))
                 session.cut(session.sent)
                 await session.over.wait()
             elif now >= moments.open_at:

@@ -1,0 +1,52 @@
+"""From the configured input to the source that is read: each kind's module is imported when it is the one."""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from stat import S_ISREG
+
+from stenod.core.source import Source
+from stenod.options import InputKind, Options
+
+
+def source_of(options: Options) -> Source | None:
+    """Return the source that the configuration names; None for `none`."""
+    chosen = options.capture.source
+    rate = options.capture.input_rate or options.capture.rate
+    channels = options.capture.input_channels
+    match chosen.kind:
+        case InputKind.MICROPHONE:
+            from stenod.edge.microphone import Microphone
+
+            return Microphone(chosen.argument or None, rate=options.capture.rate)
+        case InputKind.SAMPLE:
+            from stenod.edge.soundfile import sample
+
+            return sample()
+        case InputKind.FILE:
+            from stenod.edge.soundfile import SoundFile
+
+            return SoundFile(Path(chosen.argument))
+        case InputKind.COMMAND:
+            from stenod.edge.command import Command
+
+            return Command(chosen.words, rate=rate, channels=channels)
+        case InputKind.STDIN:
+            from stenod.edge.standard_input import StandardInput
+
+            return StandardInput(rate=rate, channels=channels)
+        case InputKind.NONE:
+            return None
+
+
+def identity_of(options: Options) -> str | None:
+    """Return what tells a source that can be read again from another one; None for what is heard only once."""
+    chosen = options.capture.source
+    match chosen.kind:
+        case InputKind.SAMPLE:
+            return "sample"
+        case InputKind.FILE | InputKind.STDIN:
+            with suppress(OSError):
+                found = Path(chosen.argument).stat() if chosen.kind is InputKind.FILE else os.fstat(0)
+                return f"{found.st_dev}:{found.st_ino}:{found.st_size}" if S_ISREG(found.st_mode) else None
+    return None

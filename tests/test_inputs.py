@@ -1,0 +1,49 @@
+"""Which source an input is, and whether it is the one that was read before."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from stenod.inputs import identity_of, source_of
+from stenod.options import CaptureOptions, Options
+
+
+def options(text: str, **rest: int) -> Options:
+    """The configuration with this input."""
+    return replace(Options(), capture=CaptureOptions(input=text, **rest))
+
+
+@pytest.mark.parametrize(
+    ("text", "live"), [("mic:USB", True), ("sample", False), ("talk.flac", False), ("command:arecord -q", True)]
+)
+def test_each_kind_has_its_source(text: str, live: bool) -> None:
+    """Live or not, as the contract wants to know."""
+    source = source_of(options(text))
+    assert source is not None
+    assert live is source.live
+
+
+def test_no_input_is_no_source() -> None:
+    """What the journal still has is all."""
+    assert source_of(options("none")) is None
+
+
+def test_a_file_is_known_again_and_another_is_not(tmp_path: Path) -> None:
+    """By what it is, not by its name; a file that grew is another one."""
+    first, second = tmp_path / "a.wav", tmp_path / "b.wav"
+    first.write_bytes(b"1234")
+    second.write_bytes(b"1234")
+    known = identity_of(options(str(first)))
+    assert known == identity_of(options(str(first)))
+    assert known != identity_of(options(str(second)))
+    first.rename(tmp_path / "c.wav")
+    assert known == identity_of(options(str(tmp_path / "c.wav")))
+    (tmp_path / "c.wav").write_bytes(b"12345")
+    assert known != identity_of(options(str(tmp_path / "c.wav")))
+
+
+@pytest.mark.parametrize("text", ["mic", "command:cat", "none", "missing.wav"])
+def test_what_is_heard_only_once_has_no_identity(text: str) -> None:
+    """There is no place in it to go on from."""
+    assert identity_of(options(text)) is None

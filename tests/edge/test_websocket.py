@@ -411,6 +411,14 @@ async def test_what_a_refusal_says(answer: bytes, status: int, text: str) -> Non
     assert (text, status) == (ended.text, ended.http_status)
 
 
+async def test_a_web_page_is_named_and_not_quoted() -> None:
+    """A login page or a proxy's error fills no log and no record."""
+    page = b"\n<!DOCTYPE html>\n<html><body>" + b"<p>Log in</p>" * 50
+    head = b"HTTP/1.1 403 Forbidden\r\nContent-Length: " + str(len(page)).encode() + b"\r\n\r\n"
+    ended = await refused_by(answering(head + page))
+    assert (403, "HTTP status 403, with a web page") == (ended.http_status, ended.text)
+
+
 async def test_a_refusal_without_end_is_bounded() -> None:
     """A peer that talks on and on does not fill the memory until the deadline."""
 

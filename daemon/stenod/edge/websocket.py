@@ -251,7 +251,10 @@ def _refusal(error: Exception | None, answer: bytes) -> ConnectionEnded:
 
 def _refused(status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> ConnectionEnded:
     named = [value.decode("utf-8", "replace") for name, value in headers if name.lower() == b"dg-error"]
-    text = " ".join([*named, body.decode("utf-8", "replace")[:BODY_CHARACTERS_MAX]]).strip()
+    said = body.decode("utf-8", "replace")[:BODY_CHARACTERS_MAX].strip()
+    if said.startswith("<"):  # a page for a browser, from somebody between us and the provider
+        said = f"HTTP status {status}, with a web page"
+    text = " ".join([*named, said]).strip()
     return ConnectionEnded(text or f"HTTP status {status}", http_status=status)
 
 

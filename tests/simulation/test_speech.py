@@ -1,7 +1,10 @@
 """The normal course: two minutes of dialogue, and what must hold for every world."""
 
+import pytest
+
 from fakes.world import Conditions, simulate
-from simulation.accounting import account, told
+from simulation.accounting import account, order, told, words
+from stenod.emulator.faults import Fault
 from stenod.options import Options
 
 
@@ -32,3 +35,13 @@ def test_a_world_without_wishes_is_a_daemon_without_a_configuration() -> None:
     assert world.margin_seconds == options.rotation.margin_seconds
     assert world.sync_seconds == options.journal.sync_seconds
     assert world.partials == options.output.partials
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("realism", [False, True])
+@pytest.mark.parametrize("limit_seconds", [10_800.0, 20.0])
+def test_speech_without_any_pause(limit_seconds: float, realism: bool) -> None:
+    """A connection that breaks and sessions that are cut within speech lose no word and repeat none."""
+    faults = (Fault(kind="drop", audio=17.3, session=0),)
+    world = simulate(seconds=60.0, plan="continuous", limit_seconds=limit_seconds, realism=realism, faults=faults)
+    assert [] == [*words(world), *order(world)]

@@ -37,8 +37,9 @@ from stenod.providers.base import Dialect
 from stenod.tasks.capture import Capture
 from stenod.tasks.journal import Journal
 from stenod.tasks.printer import Printer
+from stenod.tasks.provider import Provider
 from stenod.tasks.session_options import SessionOptions
-from stenod.tasks.sessions import Provider, Sessions
+from stenod.tasks.sessions import Sessions
 from stenod.tasks.supervisor import Supervisor, SupervisorOptions
 from stenod.tasks.transcript import Transcript
 

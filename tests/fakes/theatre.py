@@ -14,8 +14,9 @@ from stenod.core.backoff import Backoff, OpeningBudget
 from stenod.core.timeline import State
 from stenod.edge.retry import until_open
 from stenod.providers.base import Limits
+from stenod.tasks.provider import Provider
 from stenod.tasks.session_options import SessionOptions
-from stenod.tasks.sessions import Fatal, Provider, Sessions
+from stenod.tasks.sessions import Fatal, Sessions
 from stenod.tasks.supervisor import Supervisor, SupervisorOptions
 from stenod.tasks.transcript import Transcript
 

@@ -1,32 +1,31 @@
-"""Opening sessions and judging their ends: one provider's record.
+"""Opening sessions and judging their ends, for one provider.
 
 Every opening goes through the budget and every failure through the provider's table; the delays come from
-`core.backoff`, the loop around an opening from the handed-in retry. Each end becomes one `session` record and one log
-line. What the supervisor gets is a session that is ready, or `Fatal`.
+`core.backoff`, the loop around an opening from the handed-in retry. What is told of it is `session_records`' part. What
+the supervisor gets is a session that is ready, or `Fatal`.
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
 import trio
 
-from stenod.core import records, transport
-from stenod.core.backoff import HEALTHY_SECONDS, Backoff, OpeningBudget
+from stenod.core import transport
+from stenod.core.backoff import HEALTHY_SECONDS
 from stenod.core.clock import Clock
 from stenod.core.log import Log
 from stenod.core.pacing import RateRule
 from stenod.core.verdict import Effect, Failure, Rule, Severity, Verdict, judge
-from stenod.providers.base import Dialect
 from stenod.tasks.journal import Journal
 from stenod.tasks.link import Connect
+from stenod.tasks.provider import Provider
 from stenod.tasks.session import NORMAL, Session
 from stenod.tasks.session_options import SessionOptions
+from stenod.tasks.session_records import SessionRecords
 from stenod.tasks.transcript import Transcript
 from stenod.tasks.waiting import first_of
 
-LOST_AFTER_FAILURES = 2
-MASK = "****"
 SLOWER_RATE_RATIO = 1.02
 """After a rate verdict. At exactly 1.0 a session that is late once is late for good, and a device clock that is a
 little fast makes it later every hour."""
@@ -64,19 +63,6 @@ class UntilOpen(Protocol):
     ) -> Session: ...
 
 
-@dataclass(slots=True, kw_only=True)
-class Provider:
-    """A dialect with its key, and how it has behaved."""
-
-    dialect: Dialect
-    key: str
-    backoff: Backoff
-    budget: OpeningBudget
-    rate_ratio_max: float
-    last_rule: str = ""
-    lost: bool = False
-
-
 class Sessions:
     """Opens, judges and records the sessions of one provider. They run in the nursery that is handed to `open`."""
 
@@ -100,6 +86,8 @@ class Sessions:
         self._connect = connect
         self._until_open = until_open
         self._log = log
+        self.records = SessionRecords(provider=provider, journal=journal, clock=clock, log=log)
+        """What is told of them."""
         self._fruitless: tuple[int, int] = (-1, 0)
         """Where audio begins that was offered without any answer, and how often."""
         self._stuck_at = -1
@@ -133,30 +121,14 @@ class Sessions:
         rule = self._judged(failure, session.ended.ready_seconds)
         self._refill(session)
         await self._bound_offers(session, rule)
-        await self._record(session, "ended", rule)
-        level = self._log.info if rule.severity is Severity.NORMAL else self._log.warning
-        level(
-            "session.ended",
-            session=session.name,
-            phase=failure.phase.value,
-            code=failure.close_code,
-            http_status=failure.http_status,
-            reason=self._masked(failure.text),
-            rule=rule.name,
-            verdict=rule.verdict.value,
-            ready_seconds=round(session.ended.ready_seconds, 3),
-            audio_seconds=round(session.ended.audio_seconds, 3),
-            settled_seconds=round(session.settled_samples / self._journal.rate, 3),
-            lag_seconds=round(self._journal.lag_seconds, 3),
-            notices=session.notices or None,
-        )
+        await self.records.ended(session, rule)
         return rule
 
     def delay_after(self, session: Session, rule: Rule) -> float:
         """Return how long to wait after an unplanned end; raises `Fatal`."""
         assert session.ended is not None
         if rule.verdict is Verdict.FATAL:
-            raise Fatal(rule, self._masked(session.ended.failure.text))
+            raise Fatal(rule, self.records.masked(session.ended.failure.text))
         delay = self._provider.backoff.ended(
             self._clock.now(),
             rule.verdict,
@@ -174,22 +146,6 @@ class Sessions:
         """Let the session's lines come out after those of its predecessor."""
         self._transcript.expect(session, after)
 
-    async def handed_over(self, session: Session) -> None:
-        """Record that a successor has taken over."""
-        await self._record(session, "handed-over", None)
-
-    async def tell(self, state: str, reason: str, remedy: str = "") -> None:
-        """Write a status record about the provider."""
-        self._provider.lost = self._provider.lost or state == "fatal"
-        at = records.rfc3339(self._clock.wall())
-        await self._journal.commit(
-            [
-                records.Status(
-                    stream=self._journal.stream, at=at, subject="provider", state=state, reason=reason, remedy=remedy
-                )
-            ]
-        )
-
     async def _attempt(self, nursery: trio.Nursery, late: bool) -> Session:
         session = self._new_session(late)
         self._transcript.expect(session)
@@ -204,23 +160,9 @@ class Sessions:
             self._provider.budget.refund()
             rule = await self.see_off(session)
             assert session.ended is not None
-            raise OpeningFailed(rule, self._masked(session.ended.failure.text))
-        await self._opened(session)
+            raise OpeningFailed(rule, self.records.masked(session.ended.failure.text))
+        await self.records.ready(session)
         return session
-
-    async def _opened(self, session: Session) -> None:
-        provider = self._provider
-        self._log.info(
-            "session.opened",
-            session=session.name,
-            provider_session=session.provider_session,
-            opening_seconds=round(self._clock.now() - session.dialled_at, 3),
-            late=session.late,
-        )
-        await self._record(session, "ready", None)
-        if provider.lost:
-            provider.lost = False
-            await self.tell("back", f"{provider.dialect.name} is back")
 
     def _delay(self, error: Exception) -> float | None:
         """Decide about the next attempt: seconds, or None to give up."""
@@ -262,7 +204,7 @@ class Sessions:
         self._fruitless = (session.start, offers)
         if offers >= OFFERS_MAX:
             await self._journal.give_up(session.start, session.sent)
-            await self.tell("unheard", "the provider was sent this audio twice and never answered")
+            await self.records.tell("unheard", "the provider was sent this audio twice and never answered")
 
     def _refill(self, session: Session) -> None:
         """Healthy time clears the record, however the session ended."""
@@ -281,27 +223,6 @@ class Sessions:
         seconds = session.ended.ready_seconds
         return 0.0 if session.stuck and seconds < HEALTHY_BUDGET_SECONDS else seconds
 
-    async def _record(self, session: Session, event: str, rule: Rule | None) -> None:
-        ended = session.ended
-        failure = ended.failure if ended is not None else None
-        record = records.Session(
-            stream=self._journal.stream,
-            session=session.name,
-            provider=self._provider.dialect.name,
-            provider_session=session.provider_session,
-            event=event,
-            at=records.rfc3339(self._clock.wall()),
-            code=None if failure is None else failure.http_status or failure.close_code,
-            reason=None if failure is None else self._masked(failure.text) or None,
-            verdict=None if rule is None else rule.verdict.value,
-            audio_seconds=None if ended is None else round(ended.audio_seconds, 3),
-            billed_seconds=None if ended is None else ended.billed_seconds,
-        )
-        await self._journal.commit([record])
-        if rule is not None and self._provider.backoff.failures >= LOST_AFTER_FAILURES and not self._provider.lost:
-            self._provider.lost = True
-            await self.tell("lost", rule.meaning, rule.remedy)
-
     def _new_session(self, late: bool) -> Session:
         return Session(
             name=self._journal.new_session(),
@@ -316,10 +237,6 @@ class Sessions:
             log=self._log,
             late=late,
         )
-
-    def _masked(self, text: str) -> str:
-        """No failure text carries the key, whatever the peer echoes."""
-        return text.replace(self._provider.key, MASK) if self._provider.key else text
 
 
 def final(rule: Rule) -> Rule:

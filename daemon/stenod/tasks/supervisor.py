@@ -253,7 +253,7 @@ class Supervisor:
             self._cut(old, cut)
             await self._drained(old)
             self._begin(new, self._journal.first_pending(share))
-        await self._sessions.handed_over(old)
+        await self._sessions.records.handed_over(old)
         self._log.info("session.rotated", session=new.name, predecessor=old.name, pause_seconds=old.pause_seconds)
         self._turn("transcribing")
         return new
@@ -328,7 +328,7 @@ class Supervisor:
         self.reached.set()
         delay = self._sessions.probe_seconds()
         self._log.error("provider.refused", rule=fatal.rule.name, remedy=fatal.rule.remedy, probe_seconds=delay)
-        await self._sessions.tell("fatal", fatal.rule.meaning, fatal.rule.remedy)
+        await self._sessions.records.tell("fatal", fatal.rule.meaning, fatal.rule.remedy)
         with trio.move_on_after(delay):
             await first_of(self._probe, self._leaving)
 

@@ -1,0 +1,20 @@
+"""A provider as the sessions know it: its dialect, its key, and how it has behaved."""
+
+from dataclasses import dataclass
+
+from stenod.core.backoff import Backoff, OpeningBudget
+from stenod.providers.base import Dialect
+
+
+@dataclass(slots=True, kw_only=True)
+class Provider:
+    """A dialect with its key, and how it has behaved."""
+
+    dialect: Dialect
+    key: str
+    backoff: Backoff
+    budget: OpeningBudget
+    rate_ratio_max: float
+    last_rule: str = ""
+    lost: bool = False
+    """A person was told that it is away."""

@@ -1,0 +1,107 @@
+"""What is told of sessions and their provider: records in the outbox, and one log line each.
+
+A session is told when it is ready, has handed over, and has ended; its provider when it is lost or refuses, and when it
+is back. Nothing is decided here but whether a person has been told already. No text that leaves here carries the key.
+"""
+
+from stenod.core import records
+from stenod.core.clock import Clock
+from stenod.core.log import Log
+from stenod.core.verdict import Rule, Severity
+from stenod.tasks.journal import Journal
+from stenod.tasks.provider import Provider
+from stenod.tasks.session import Session
+
+LOST_AFTER_FAILURES = 2
+"""One refusal is a hiccup, and only for the log."""
+MASK = "****"
+
+
+class SessionRecords:
+    """Tells of one provider's sessions."""
+
+    def __init__(self, *, provider: Provider, journal: Journal, clock: Clock, log: Log) -> None:
+        self._provider = provider
+        self._journal = journal
+        self._clock = clock
+        self._log = log
+
+    async def ready(self, session: Session) -> None:
+        """Tell that the session is ready, and that its provider is back where it was lost."""
+        self._log.info(
+            "session.opened",
+            session=session.name,
+            provider_session=session.provider_session,
+            opening_seconds=round(self._clock.now() - session.dialled_at, 3),
+            late=session.late,
+        )
+        await self._write(session, "ready", None)
+        if self._provider.lost:
+            self._provider.lost = False
+            await self.tell("back", f"{self._provider.dialect.name} is back")
+
+    async def handed_over(self, session: Session) -> None:
+        """Tell that a successor has taken over."""
+        await self._write(session, "handed-over", None)
+
+    async def ended(self, session: Session, rule: Rule) -> None:
+        """Tell how the session ended, and that its provider is lost where it has failed repeatedly."""
+        await self._write(session, "ended", rule)
+        if self._provider.backoff.failures >= LOST_AFTER_FAILURES and not self._provider.lost:
+            self._provider.lost = True
+            await self.tell("lost", rule.meaning, rule.remedy)
+        self._log_end(session, rule)
+
+    async def tell(self, state: str, reason: str, remedy: str = "") -> None:
+        """Write a status record about the provider."""
+        self._provider.lost = self._provider.lost or state == "fatal"
+        at = records.rfc3339(self._clock.wall())
+        await self._journal.commit(
+            [
+                records.Status(
+                    stream=self._journal.stream, at=at, subject="provider", state=state, reason=reason, remedy=remedy
+                )
+            ]
+        )
+
+    def masked(self, text: str) -> str:
+        """Return the text without the key, whatever the peer echoes."""
+        return text.replace(self._provider.key, MASK) if self._provider.key else text
+
+    async def _write(self, session: Session, event: str, rule: Rule | None) -> None:
+        ended = session.ended
+        failure = ended.failure if ended is not None else None
+        record = records.Session(
+            stream=self._journal.stream,
+            session=session.name,
+            provider=self._provider.dialect.name,
+            provider_session=session.provider_session,
+            event=event,
+            at=records.rfc3339(self._clock.wall()),
+            code=None if failure is None else failure.http_status or failure.close_code,
+            reason=None if failure is None else self.masked(failure.text) or None,
+            verdict=None if rule is None else rule.verdict.value,
+            audio_seconds=None if ended is None else round(ended.audio_seconds, 3),
+            billed_seconds=None if ended is None else ended.billed_seconds,
+        )
+        await self._journal.commit([record])
+
+    def _log_end(self, session: Session, rule: Rule) -> None:
+        assert session.ended is not None
+        failure = session.ended.failure
+        level = self._log.info if rule.severity is Severity.NORMAL else self._log.warning
+        level(
+            "session.ended",
+            session=session.name,
+            phase=failure.phase.value,
+            code=failure.close_code,
+            http_status=failure.http_status,
+            reason=self.masked(failure.text),
+            rule=rule.name,
+            verdict=rule.verdict.value,
+            ready_seconds=round(session.ended.ready_seconds, 3),
+            audio_seconds=round(session.ended.audio_seconds, 3),
+            settled_seconds=round(session.settled_samples / self._journal.rate, 3),
+            lag_seconds=round(self._journal.lag_seconds, 3),
+            notices=session.notices or None,
+        )

@@ -53,3 +53,15 @@ class Disk:
         """Return all records of the outbox, of one type where wanted."""
         rows = [records.parsed(line) for _, _, line in self.ledger.unprinted(STREAM, "tests", 1_000_000)]
         return [row for row in rows if kind in (None, row["type"])]
+
+
+def status(text: str) -> records.Status:
+    """Return a record."""
+    return records.Status(stream=STREAM, at="", subject="test", state="here", reason=text)
+
+
+async def restarted(disk: Disk, clock: FakeClock | None = None) -> Journal:
+    """Return the journal of the next process, which has written something once."""
+    journal = disk.journal(clock)
+    await journal.commit([])
+    return journal

@@ -6,26 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fakes.clock import WALL_AT_START, FakeClock
-from fakes.journal import RATE, STREAM, Disk
+from fakes.journal import RATE, Disk, restarted, status
 from fakes.source import speech
-from stenod.core import records
 from stenod.core.timeline import Cause, Settled, Span, State
-from stenod.edge.ledger import LedgerUnusable
-from stenod.tasks.journal import Journal
 
 HEARD = State.TRANSCRIBED
-
-
-def status(text: str) -> records.Status:
-    """Return a record."""
-    return records.Status(stream=STREAM, at="", subject="test", state="here", reason=text)
-
-
-async def restarted(disk: Disk, clock: FakeClock | None = None) -> Journal:
-    """Return the journal of the next process, which has written something once."""
-    journal = disk.journal(clock)
-    await journal.commit([])
-    return journal
 
 
 async def test_audio_in_and_out(autojump_clock: trio.abc.Clock) -> None:
@@ -108,14 +93,6 @@ async def test_a_gap_is_never_negative(autojump_clock: trio.abc.Clock, count: in
     assert disk.lines() == []
 
 
-async def test_whoever_comes_second_settles_the_rest(autojump_clock: trio.abc.Clock) -> None:
-    """No sample is settled twice, and only what was new is counted."""
-    journal = Disk().journal()
-    journal.append(speech(0, 100))
-    assert (await journal.commit([], [(0, 60, HEARD, None)]))[1] == 60
-    assert (await journal.commit([], [(40, 100, HEARD, None), (0, 100, HEARD, None)]))[1] == 40
-
-
 async def test_a_restart_loses_nothing(autojump_clock: trio.abc.Clock) -> None:
     """Spans, tail, audio, record ids and session names go on where they were."""
     disk = Disk()
@@ -141,22 +118,12 @@ async def test_a_restart_loses_nothing(autojump_clock: trio.abc.Clock) -> None:
     assert len(ids) == 3
 
 
-async def test_an_epoch_is_part_of_the_ids(autojump_clock: trio.abc.Clock) -> None:
-    """Records of an epoch come after those of the one before it, whatever their sequence."""
-    disk = Disk()
-    await disk.journal().commit([status("old")])
-    disk.ledger._commits.execute("UPDATE stream SET epoch = 1, sequence = 0")
-    written, _ = await disk.journal().commit([status("new")])
-    assert written[0].id == "room-0001-0000000000"
-    assert ["old", "new"] == [line["reason"] for line in disk.lines()]
-
-
 async def test_lost_audio_is_a_gap_after_a_restart(autojump_clock: trio.abc.Clock) -> None:
     """A power cut that ate the last second leaves a `disk` gap: settled, durable, and told once."""
     disk = Disk()
     journal = disk.journal()
     journal.append(speech(0, 600))
-    disk.journal()._segments.sync()
+    journal._audio.sync()
     journal.append(speech(600, 400))
     await journal.commit([], [(0, 500, HEARD, None), (700, 800, HEARD, None)])
     disk.files = disk.files.survivors()
@@ -203,125 +170,6 @@ async def test_a_new_ledger_beside_old_audio(autojump_clock: trio.abc.Clock) -> 
     again = await restarted(fresh)
     assert [Span(200, 350)] == again.pending(0, again.tail)
     assert again.read(200, 150) == speech(200, 150)
-
-
-async def test_audio_is_forgotten_after_it_is_settled(autojump_clock: trio.abc.Clock) -> None:
-    """Files go once all in them is settled and nothing pending follows closely; the file being written stays."""
-    disk = Disk(samples_max=1000)
-    journal = disk.journal()
-    journal.append(speech(0, 20_500))
-    journal.forget(5.0)
-    assert journal.read(0, 1) != b""
-    await journal.commit([], [(0, 9000, HEARD, None)])
-    journal.forget(5.0)
-    assert [start for start in sorted(disk.files.contents) if start < 9000] == list(range(4000, 9000, 1000))
-    await journal.commit([], [(9000, 20_500, HEARD, None)])
-    journal.forget(0.0)
-    assert list(disk.files.contents) == [20_000]
-    journal.close()
-    assert list(disk.files.contents) == []
-
-
-async def test_pending_audio_before_a_settled_file_holds_nothing_else_back(autojump_clock: trio.abc.Clock) -> None:
-    """A late span keeps its own files and those just before it, not the hours after it."""
-    disk = Disk(samples_max=1000)
-    journal = disk.journal()
-    journal.append(speech(0, 30_000))
-    await journal.commit([], [(0, 10_000, HEARD, None), (12_000, 30_000, HEARD, None)])
-    journal.finish()
-    journal._segments.finish_file()
-    journal.forget(0.0)
-    assert [10_000, 11_000] == sorted(disk.files.contents)
-
-
-async def test_kept_audio_is_kept(autojump_clock: trio.abc.Clock) -> None:
-    """With `keep_audio` nothing is deleted, not even on the way down."""
-    disk = Disk(samples_max=100)
-    journal = disk.journal(keep_audio=True)
-    journal.append(speech(0, 1000))
-    await journal.commit([], [(0, 1000, HEARD, None)])
-    journal.close()
-    assert len(disk.files.contents) == 10
-
-
-async def test_audio_is_not_forgotten_before_the_commit_is_durable(
-    autojump_clock: trio.abc.Clock, nursery: trio.Nursery
-) -> None:
-    """While the disk is still writing, the audio is there: a crash in between would need it."""
-    disk = Disk(samples_max=100)
-    disk.seconds = 5.0
-    journal = disk.journal()
-    journal.append(speech(0, 1000))
-    journal._segments.finish_file()
-    nursery.start_soon(journal.commit, [], [(0, 1000, HEARD, None)])
-    await trio.sleep(1.0)
-    journal.forget(0.0)
-    assert speech(0, 1000) == journal.read(0, 1000)
-    assert [Span(0, 1000)] == disk.journal().pending(0, 1000)
-    await trio.sleep(5.0)
-    journal.forget(0.0)
-    assert journal.read(0, 1000) == b""
-
-
-async def test_a_commit_is_not_half_done(autojump_clock: trio.abc.Clock) -> None:
-    """Cancelled in the middle, it is still all written, and memory and ledger agree."""
-    disk = Disk()
-    disk.seconds = 5.0
-    journal = disk.journal()
-    journal.append(speech(0, 100))
-    with trio.move_on_after(1.0) as scope:
-        await journal.commit([status("a")], [(0, 100, HEARD, None)])
-    assert trio.current_time() == 5.0
-    assert not scope.cancelled_caught
-    assert journal.settled() == disk.journal().settled() == [Settled(0, 100, HEARD)]
-    assert len(disk.lines()) == 1
-
-
-async def test_a_failed_commit_costs_no_audio(autojump_clock: trio.abc.Clock) -> None:
-    """Where the ledger could not be written, the process ends; the next one has the audio and sends it again."""
-    disk = Disk(samples_max=100)
-    journal = disk.journal()
-    journal.append(speech(0, 300))
-    disk.ledger._commits.execute("PRAGMA query_only = ON")
-    with pytest.raises(LedgerUnusable):
-        await journal.commit([status("a")], [(0, 300, HEARD, None)])
-    journal._segments.finish_file()
-    journal.forget(0.0)
-    disk.ledger._commits.execute("PRAGMA query_only = OFF")
-    again = disk.journal()
-    assert [Span(0, 300)] == again.pending(0, 300)
-    assert speech(0, 300) == again.read(0, 300)
-
-
-async def test_a_cancelled_gap_is_whole(autojump_clock: trio.abc.Clock) -> None:
-    """The timeline is not extended by samples that nobody explains."""
-    disk = Disk()
-    disk.seconds = 5.0
-    journal = disk.journal()
-    with trio.move_on_after(1.0):
-        await journal.gap(100, Cause.DEVICE)
-    assert journal.settled() == disk.journal().settled() == [Settled(0, 100, State.GAP, Cause.DEVICE)]
-
-
-async def test_commits_are_one_at_a_time(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
-    """Ten at once come out with rising ids, each written before it returns."""
-    disk = Disk()
-    disk.seconds = 1.0
-    journal = disk.journal()
-    done = []
-
-    async def commit(number: int) -> None:
-        written, _ = await journal.commit([status(str(number))])
-        assert [line["id"] for line in disk.lines()][-1] == written[0].id
-        done.append(number)
-
-    async with trio.open_nursery() as commits:
-        for number in range(10):
-            commits.start_soon(commit, number)
-    assert trio.current_time() == 10.0
-    ids = [line["id"] for line in disk.lines()]
-    assert ids == sorted(ids)
-    assert [str(number) for number in done] == [line["reason"] for line in disk.lines()]
 
 
 async def test_a_pulse_misses_no_change(autojump_clock: trio.abc.Clock) -> None:
@@ -423,7 +271,7 @@ def test_whatever_happens_every_sample_is_accounted_for(script: list[tuple[str, 
                     start = min(first, journal.tail)
                     await journal.commit([status("x")], [(start, min(start + second, journal.tail), HEARD, None)])
                 case "forget":
-                    journal._segments.sync()
+                    journal._audio.sync()
                     journal.forget(0.1)
                 case "restart":
                     tail, settled = journal.tail, journal.settled()

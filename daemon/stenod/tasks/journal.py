@@ -9,50 +9,22 @@ builds it: simulation hands in memory and inline calls.
 """
 
 from bisect import bisect_right
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any, Protocol
+from typing import Any
 
-import msgspec
 import trio
 
 from stenod.core import records
 from stenod.core.clock import Clock
 from stenod.core.records import Record
-from stenod.core.seams import AFTER_SECONDS, OVERLAP_SECONDS, replay_start
-from stenod.core.timeline import Cause, Change, Settled, Span, State, Timeline
-from stenod.core.transaction import StreamState, Transaction
+from stenod.core.timeline import Cause, Settled, Span, Timeline
+from stenod.core.transaction import StreamState
+from stenod.tasks.commits import Commits, Ledger, Offload, Settlement
+from stenod.tasks.stored_audio import Segments, StoredAudio
 
 KEPT_BEHIND_SECONDS = 5.0
 """Audio this close before pending audio is kept: a replay may start a little before its cursor."""
-
-Offload = Callable[..., Awaitable[Any]]
-"""`await offload(function, *arguments)`: runs a blocking call where it does not block the loop."""
-
-
-class Segments(Protocol):
-    """See `edge.segments.Segments`."""
-
-    @property
-    def tail(self) -> int: ...
-    def spans(self) -> list[Span]: ...
-    def append(self, position: int, pcm: bytes) -> None: ...
-    def read(self, position: int, count: int) -> bytes: ...
-    def sync(self) -> None: ...
-    def finish_file(self) -> None: ...
-    def forget(self, dispensable: Callable[[Span], bool]) -> int: ...
-    def close(self) -> None: ...
-
-
-class Ledger(Protocol):
-    """See `edge.ledger.Ledger`."""
-
-    def commit(self, stream: str, epoch: int, transaction: Transaction) -> None: ...
-    def unprinted(self, stream: str, reader: str, count: int) -> list[tuple[int, int, bytes]]: ...
-    def printed(self, stream: str, reader: str, epoch: int, sequence: int) -> None: ...
-    def source_start(self, stream: str, identity: str, tail: int) -> int: ...
-    def recent(self, stream: str, count: int) -> list[bytes]: ...
-    def close(self) -> None: ...
 
 
 class Journal:
@@ -74,21 +46,15 @@ class Journal:
         self.clock = clock
         self.ended = trio.Event()
         """No more audio will come."""
-        self._epoch = state.epoch
-        self._sequence = state.sequence
-        self._session = state.session
-        self._segments = segments
         self._ledger = ledger
         self._offload = offload
-        self._keep_audio = keep_audio
         self._anchors: list[tuple[int, float]] = list(state.anchors)
-        self._unwritten_anchors: list[tuple[int, float]] = []
-        self._commit_lock = trio.Lock()
-        self._ahead = False
-        """Memory knows of a commit that the disk may not have (yet, or ever): nothing is deleted meanwhile."""
         self._pulse = trio.Event()
         self._timeline = Timeline.restored(state.spans, max(state.tail, segments.tail))
-        self._lost: list[tuple[Change, Cause, bool]] = []
+        self._audio = StoredAudio(segments=segments, timeline=self._timeline, rate=self.rate, keep=keep_audio)
+        self._commits = Commits(
+            stream=stream, state=state, timeline=self._timeline, ledger=ledger, offload=offload, times=self.times
+        )
         self._lose_missing(segments.spans())
 
     @property
@@ -134,8 +100,7 @@ class Journal:
     def append(self, pcm: bytes) -> None:
         """Store s16le mono at the stream's rate at the tail. Synchronous: a live source waits for nothing."""
         if pcm:
-            self._segments.append(self.tail, pcm)
-            self._timeline.extend(len(pcm) // 2)
+            self._audio.append(pcm)
             self._notify()
 
     async def gap(self, count: int, cause: Cause, *, estimated: bool = False) -> None:
@@ -143,29 +108,21 @@ class Journal:
         if count <= 0:
             return
         start = self._timeline.extend(count)
-        self._lose(start, start + count, cause, estimated=estimated)
+        self._commits.lose(start, start + count, cause, estimated=estimated)
         await self.commit([])
 
     async def give_up(self, start: int, end: int) -> None:
         """What is pending of [start, end) will not be transcribed: gaps, with the cause `rejected`."""
-        self._lose(start, end, Cause.REJECTED)
+        self._commits.lose(start, end, Cause.REJECTED)
         await self.commit([])
 
     def read(self, position: int, count: int) -> bytes:
         """Return stored audio, as much of `count` as is contiguous."""
-        return self._segments.read(position, count)
+        return self._audio.read(position, count)
 
     def replay_start(self, settled: int) -> int:
         """Return where to begin a session whose first pending sample is `settled`; see `core.seams`."""
-        wanted = max(0, settled - round(OVERLAP_SECONDS * self.rate))
-        gap = self._timeline.last_gap_end(settled)
-        before = (
-            self._segments.read(max(wanted, gap), settled - max(wanted, gap)) if settled > max(wanted, gap) else b""
-        )
-        if len(before) // 2 < settled - max(wanted, gap):
-            return settled
-        after = self._segments.read(settled, round(AFTER_SECONDS * self.rate))
-        return replay_start(before, after, settled, self.rate)
+        return self._audio.replay_start(settled)
 
     async def recent(self, count: int) -> list[bytes]:
         """Return the last lines of the outbox, printed or not, oldest first."""
@@ -186,7 +143,7 @@ class Journal:
         while self._anchors and self._anchors[-1][0] >= position:
             self._anchors.pop()
         self._anchors.append((position, unix))
-        self._unwritten_anchors.append((position, unix))
+        self._commits.anchors.append((position, unix))
 
     def utc(self, position: int) -> float:
         """Return Unix seconds of a position."""
@@ -207,63 +164,29 @@ class Journal:
 
     def new_session(self) -> str:
         """Return the next session's name; it becomes durable with the next commit."""
-        self._session += 1
-        return f"{self.stream}-{self._session:06d}"
+        return self._commits.new_session()
 
-    async def commit(
-        self, new: Sequence[Record], settle: Sequence[tuple[int, int, State, Cause | None]] = ()
-    ) -> tuple[list[Record], int]:
+    async def commit(self, new: Sequence[Record], settle: Sequence[Settlement] = ()) -> tuple[list[Record], int]:
         """Put records into the outbox and settle spans, in one durable transaction.
 
         Returns the records with their ids, and how many samples were settled. Not cancelled half way: memory and ledger
         never differ.
         """
-        with trio.CancelScope(shield=True):
-            written = await self._commit(new, settle)
-        assert len(written[0]) == len(new)
-        return written
-
-    async def _commit(
-        self, new: Sequence[Record], settle: Sequence[tuple[int, int, State, Cause | None]]
-    ) -> tuple[list[Record], int]:
-        async with self._commit_lock:
-            losses, self._lost = self._lost, []
-            changes = [self._timeline.settle(*one) for one in settle]
-            gaps = [
-                self._gap_record(span.start, span.end, cause, estimated)
-                for change, cause, estimated in losses
-                for span in change.fresh
-            ]
-            identified = [self._identified(record) for record in [*gaps, *new]]
-            anchors, self._unwritten_anchors = self._unwritten_anchors, []
-            transaction = Transaction(
-                changes=[change for change in [*(change for change, _, _ in losses), *changes] if change.fresh],
-                lines=[(sequence, records.line(record)) for sequence, record in identified],
-                sequence=self._sequence,
-                session=self._session,
-                tail=self.tail,
-                anchors=anchors,
-            )
-            self._ahead = True
-            await self._offload(self._ledger.commit, self.stream, self._epoch, transaction)
-            self._ahead = False
+        written = await self._commits.commit(new, settle)
         self._notify()
-        own = [record for _, record in identified[len(gaps) :]]
-        return own, sum(span.count for change in changes for span in change.fresh)
+        return written
 
     async def maintain(self, sync_seconds: float) -> None:
         """Make audio durable once a period, and delete what is no longer needed. Runs for ever."""
         while True:
             await trio.sleep(sync_seconds)
-            await self._offload(self._segments.sync)
+            await self._offload(self._audio.sync)
             self.forget(KEPT_BEHIND_SECONDS)
 
     def forget(self, kept_seconds: float) -> None:
         """Delete audio files whose samples are all settled, and no pending ones follow within `kept_seconds`."""
-        if self._keep_audio or self._ahead:
-            return
-        kept = round(kept_seconds * self.rate)
-        self._segments.forget(lambda span: self._timeline.pending_run(span.start, span.end + kept) is None)
+        if not self._commits.ahead:
+            self._audio.forget(kept_seconds)
 
     async def unprinted(self, reader: str, count: int) -> list[tuple[int, int, bytes]]:
         """Return records that the reader has not seen: (epoch, sequence, line)."""
@@ -280,19 +203,10 @@ class Journal:
 
     def close(self) -> None:
         """Make the audio durable, and delete what is not needed."""
-        self._segments.finish_file()
+        self._audio.finish_file()
         self.forget(0.0)
-        self._segments.close()
+        self._audio.close()
         self._ledger.close()
-
-    def _gap_record(self, start: int, end: int, cause: Cause, estimated: bool) -> Record:
-        return records.Gap(stream=self.stream, cause=cause.value, estimated=estimated, **self.times(start, end))
-
-    def _identified(self, record: Record) -> tuple[int, Record]:
-        sequence = self._sequence
-        self._sequence += 1
-        identity = records.record_id(self.stream, self._epoch, sequence)
-        return sequence, msgspec.structs.replace(record, id=identity)
 
     def _lose_missing(self, stored: Sequence[Span]) -> None:
         """Pending samples that no file holds are a gap from now on.
@@ -302,11 +216,7 @@ class Journal:
         edges = [(0, 0), *((span.start, span.end) for span in stored), (self.tail, self.tail)]
         for (_, start), (end, _) in pairwise(edges):
             if start < end:
-                self._lose(start, end, Cause.DISK)
-
-    def _lose(self, start: int, end: int, cause: Cause, *, estimated: bool = False) -> None:
-        """Settle at once, so that nobody takes it for audio; record and ledger follow with the next commit."""
-        self._lost.append((self._timeline.settle(start, end, State.GAP, cause), cause, estimated))
+                self._commits.lose(start, end, Cause.DISK)
 
     def _notify(self) -> None:
         pulse, self._pulse = self._pulse, trio.Event()

@@ -45,6 +45,13 @@ class FakeOutput:
         self.seconds = 0.0
         self.lines_max = 10**9
 
+    async def begin(self, *, cut: bool) -> None:
+        """It begins anew each time."""
+
+    def whole(self, line: bytes) -> bool:
+        """Nothing is cut here."""
+        return True
+
     async def write(self, line: bytes) -> None:
         """Take a line."""
         await trio.sleep(self.seconds)

@@ -71,12 +71,13 @@ def test_without_a_directory_it_says_what_to_name() -> None:
     assert (2, True) == (result.exit_code, "--state-dir" in result.stderr)
 
 
-def test_tail_prints_what_came_after_an_id(directory: Path) -> None:
+def test_tail_prints_what_came_after_an_id(directory: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """Byte for byte as it was printed."""
     runner = CliRunner()
-    every = runner.invoke(tail, ["--state-dir", str(directory)]).stdout.splitlines()
-    after = runner.invoke(tail, ["--state-dir", str(directory), "--since", json.loads(every[0])["id"]]).stdout
-    assert (2, every[1:]) == (len(every), after.splitlines())
+    assert 0 == runner.invoke(tail, ["--state-dir", str(directory)]).exit_code
+    every = capfd.readouterr().out.splitlines()
+    assert 0 == runner.invoke(tail, ["--state-dir", str(directory), "--since", json.loads(every[0])["id"]]).exit_code
+    assert (2, every[1:]) == (len(every), capfd.readouterr().out.splitlines())
 
 
 def test_tail_says_what_an_id_looks_like(directory: Path) -> None:

@@ -1,12 +1,12 @@
 """`stenod verify`: whether a journal accounts for every sample and every line; `stenod tail`: its lines again."""
 
 import os
-import sys
 import time
 from pathlib import Path
 
 import click
 
+from stenod.core.reader import ReaderGone
 from stenod.core.verdict import ExitCode
 
 FOLLOW_SECONDS = 0.2
@@ -66,14 +66,19 @@ def tail(state_dir: Path | None, stream: str, since: str | None, *, follow: bool
     stenod tail --state-dir ~/stenod --since default-0000-0000000041 --follow
     """
     from stenod.edge.inspection import lines_after
+    from stenod.edge.output import Output
 
     directory = _directory(state_dir)
     last = (-1, -1) if since is None else _place(since, stream)
+    output = Output()
+    output.look(cut=False)
     while True:
         for epoch, sequence, line in lines_after(directory, stream, last):
-            sys.stdout.buffer.write(line)
+            try:
+                output.put(line)
+            except ReaderGone:
+                return
             last = (epoch, sequence)
-        sys.stdout.flush()
         if not follow:
             return
         time.sleep(FOLLOW_SECONDS)

@@ -118,6 +118,24 @@ class TestContract:
         assert [] == ledger.unprinted("room", "stdout", 9)
         assert 2 == len(ledger.unprinted("room", "socket", 9))
 
+    def test_half_a_line_is_known_until_a_whole_one_is_printed(self, ledger: Ledger) -> None:
+        """Of each reader by itself; its place is none the further for it."""
+        ledger.open_stream("room", RATE)
+        ledger.commit("room", 0, transaction(lines=[(0, b"a"), (1, b"b")]))
+        told = []
+        steps: list[Callable[[], object]] = [
+            lambda: ledger.printing("room", "stdout"),
+            lambda: ledger.printed("room", "stdout", 0, 0),
+            lambda: ledger.printing("room", "stdout"),
+        ]
+        for step in steps:
+            told.append((ledger.cut("room", "stdout"), len(ledger.unprinted("room", "stdout", 9))))
+            step()
+        told.append((ledger.cut("room", "stdout"), len(ledger.unprinted("room", "stdout", 9))))
+        assert [(False, 2), (True, 2), (False, 1), (True, 1)] == told
+        assert not ledger.cut("room", "socket")
+        assert not ledger.cut("hall", "stdout")
+
     def test_streams_do_not_mix(self, ledger: Ledger) -> None:
         """The same samples and sequences in two streams are four different things."""
         for name in ("room", "hall"):

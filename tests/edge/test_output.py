@@ -3,9 +3,11 @@
 import errno
 import os
 import pty
+import select
 import socket
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 import trio
@@ -134,6 +136,90 @@ async def test_a_blocking_descriptor_stays_one(pipe: tuple[int, int]) -> None:
     """Shells share it."""
     await Output(pipe[1]).write(b"line\n")
     assert os.get_blocking(pipe[1])
+
+
+LINE = b'{"type":"final","id":"room-0000-0000000007"}\n'
+
+
+@pytest.mark.parametrize("flags", [os.O_APPEND, 0], ids=["append", "shared-offset"])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (b"", LINE),
+        (b"old\n", b"old\n" + LINE),
+        (b"old\n" + LINE[:9], b"old\n" + LINE),
+        (LINE[:-1], LINE),
+        (b'{"type":"partial', b'{"type":"partial\n' + LINE),
+        (b"x" * 300_000, b"x" * 300_000 + b"\n" + LINE),
+    ],
+    ids=["empty", "whole", "half", "no-newline", "another", "no-line"],
+)
+async def test_half_a_line_in_a_file_is_completed(tmp_path: Path, before: bytes, after: bytes, flags: int) -> None:
+    """Whatever an earlier run left: what belongs to the line is not written again, anything else is ended."""
+    descriptor = os.open(tmp_path / "lines", os.O_WRONLY | os.O_CREAT | flags)
+    os.write(descriptor, before)
+    output = Output(descriptor)
+    await output.begin(cut=True)
+    assert output.whole(HUGE)
+    await output.write(LINE)
+    await output.write(b"next\n")
+    os.close(descriptor)
+    assert after + b"next\n" == (tmp_path / "lines").read_bytes()
+
+
+async def test_a_file_that_cannot_be_read_back_needs_notes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One of somebody else's that is open for writing only: it is like a socket."""
+
+    def refuse(*_: object) -> int:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    descriptor = os.open(tmp_path / "lines", os.O_WRONLY | os.O_CREAT)
+    os.write(descriptor, b"half")
+    output = Output(descriptor)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "open", refuse)
+        await output.begin(cut=True)
+    assert not output.whole(LINE)
+    await output.write(LINE)
+    os.close(descriptor)
+    assert b"half\n" + LINE == (tmp_path / "lines").read_bytes()
+
+
+async def test_half_a_line_in_a_file_that_is_begun_anew(tmp_path: Path) -> None:
+    """What stands behind the place of writing does not count."""
+    descriptor = os.open(tmp_path / "lines", os.O_RDWR | os.O_CREAT)
+    os.write(descriptor, b"half")
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    output = Output(descriptor)
+    await output.begin(cut=False)
+    await output.write(LINE)
+    assert LINE == os.pread(descriptor, 100, 0)
+    os.close(descriptor)
+
+
+@pytest.mark.parametrize("cut", [False, True])
+async def test_half_a_line_in_a_pipe_is_ended(pipe: tuple[int, int], cut: bool) -> None:
+    """Where it was noted; once, and in one write with the line. Only what is longer than its buffer needs a note."""
+    output = Output(pipe[1])
+    await output.begin(cut=cut)
+    assert output.whole(b"x" * select.PIPE_BUF)
+    assert not output.whole(b"x" * (select.PIPE_BUF + 1))
+    await output.write(LINE)
+    await output.write(b"next\n")
+    assert b"\n" * cut + LINE + b"next\n" == os.read(pipe[0], 1000)
+
+
+async def test_a_socket_may_cut_any_line() -> None:
+    """So each is noted; a terminal has a person before it."""
+    ours, theirs = socket.socketpair()
+    terminal = pty.openpty()
+    with ours, theirs:
+        for descriptor, whole in ((ours.fileno(), False), (terminal[1], True)):
+            output = Output(descriptor)
+            await output.begin(cut=False)
+            assert whole == output.whole(b"x")
+    for descriptor in terminal:
+        os.close(descriptor)
 
 
 async def test_cancelled_while_blocked(pipe: tuple[int, int]) -> None:

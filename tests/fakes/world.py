@@ -178,6 +178,13 @@ class CollectedOutput:
         self.times: list[float] = []
         self._write_seconds = write_seconds
 
+    async def begin(self, *, cut: bool) -> None:
+        """It begins anew each time."""
+
+    def whole(self, line: bytes) -> bool:
+        """Nothing is cut here."""
+        return True
+
     async def write(self, line: bytes) -> None:
         """Take one line."""
         if self._write_seconds:

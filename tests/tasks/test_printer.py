@@ -11,12 +11,22 @@ from stenod.tasks.printer import ROWS_AT_ONCE, Printer
 
 
 class FakeOutput:
-    """Takes lines, `seconds` each; has gone after `lines_max`."""
+    """Takes lines, `seconds` each; has gone after `lines_max`. What is longer than `whole_max` may be cut."""
 
-    def __init__(self, seconds: float = 0.0, lines_max: int | None = None) -> None:
+    def __init__(self, seconds: float = 0.0, lines_max: int | None = None, whole_max: int = 10**9) -> None:
         self.lines: list[bytes] = []
         self.seconds = seconds
         self.lines_max = lines_max
+        self.whole_max = whole_max
+        self.cut: bool | None = None
+
+    async def begin(self, *, cut: bool) -> None:
+        """Remember whether half a line may stand there."""
+        self.cut = cut
+
+    def whole(self, line: bytes) -> bool:
+        """Short lines are."""
+        return len(line) <= self.whole_max
 
     async def write(self, line: bytes) -> None:
         """Take a line."""
@@ -76,6 +86,44 @@ async def test_a_restart_goes_on_behind_the_last_line(autojump_clock: trio.abc.C
     printer.finish()
     await printer.run()
     assert first.reasons + second.reasons == list("abcdef")
+
+
+async def print_all(disk: Disk, output: FakeOutput) -> None:
+    """Run a printer to its end, as a new process would."""
+    printer = Printer(disk.journal(), output)
+    printer.finish()
+    await printer.run()
+
+
+@pytest.mark.parametrize("whole_max", [0, 10**9], ids=["in-pieces", "whole"])
+async def test_a_restart_knows_of_half_a_line(autojump_clock: trio.abc.Clock, whole_max: int) -> None:
+    """Killed in a line that goes out in pieces, the next run begins a new one, and only the next; else none does."""
+    disk = Disk()
+    await write(disk.journal(), *"abcdef")
+    first = FakeOutput(seconds=1.0, whole_max=whole_max)
+    with trio.move_on_after(3.5):
+        await Printer(disk.journal(), first).run()
+    second, third = FakeOutput(whole_max=whole_max), FakeOutput(whole_max=whole_max)
+    await print_all(disk, second)
+    await print_all(disk, third)
+    assert [False, whole_max == 0, False] == [first.cut, second.cut, third.cut]
+    assert first.reasons + second.reasons == list("abcdef")
+
+
+async def test_a_restart_knows_of_half_a_first_line(autojump_clock: trio.abc.Clock) -> None:
+    """Also where the reader had no place yet, and where it was a partial that was cut."""
+    for partial in (None, b"partial"):
+        disk = Disk()
+        if partial is None:
+            await write(disk.journal(), "a")
+        first, second = FakeOutput(seconds=1.0, whole_max=0), FakeOutput()
+        with trio.move_on_after(0.5):
+            printer = Printer(disk.journal(), first)
+            printer.show(partial)
+            await printer.run()
+        await print_all(disk, second)
+        assert second.cut
+        assert second.reasons == ["a"] * (partial is None)
 
 
 async def test_each_reader_has_its_place(autojump_clock: trio.abc.Clock) -> None:

@@ -19,7 +19,7 @@ from stenod.core.timeline import Cause, Settled, State
 from stenod.core.transaction import StreamState, Transaction
 from stenod.core.verdict import ExitCode
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 SCHEMA = """
 CREATE TABLE stream (
     stream TEXT PRIMARY KEY, rate INTEGER NOT NULL, epoch INTEGER NOT NULL, sequence INTEGER NOT NULL,
@@ -35,7 +35,7 @@ CREATE TABLE outbox (
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE reader (
     stream TEXT NOT NULL, reader TEXT NOT NULL, epoch INTEGER NOT NULL, sequence INTEGER NOT NULL,
-    PRIMARY KEY (stream, reader)
+    cut INTEGER NOT NULL, PRIMARY KEY (stream, reader)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE source (
     stream TEXT PRIMARY KEY, identity TEXT NOT NULL, start INTEGER NOT NULL
@@ -44,6 +44,8 @@ CREATE TABLE anchor (
     stream TEXT NOT NULL, position INTEGER NOT NULL, unix REAL NOT NULL, PRIMARY KEY (stream, position)
 ) STRICT, WITHOUT ROWID;
 """
+BEFORE_ALL = (0, -1)
+"""The place of a reader that has got nothing: epoch and sequence."""
 
 
 class LedgerUnusable(Exception):
@@ -114,9 +116,12 @@ class Ledger:
 
     def unprinted(self, stream: str, reader: str, count: int) -> list[tuple[int, int, bytes]]:
         """Return up to `count` records (epoch, sequence, line) that the reader has not seen, in order."""
-        place = self._commits.execute(
-            "SELECT epoch, sequence FROM reader WHERE stream = ? AND reader = ?", (stream, reader)
-        ).fetchone() or (0, -1)
+        place = (
+            self._commits.execute(
+                "SELECT epoch, sequence FROM reader WHERE stream = ? AND reader = ?", (stream, reader)
+            ).fetchone()
+            or BEFORE_ALL
+        )
         query = (
             "SELECT epoch, sequence, line FROM outbox WHERE stream = ? AND (epoch, sequence) > (?, ?)"
             " ORDER BY epoch, sequence LIMIT ?"
@@ -129,9 +134,22 @@ class Ledger:
         return [line for (line,) in self._commits.execute(query, (stream, count))][::-1]
 
     def printed(self, stream: str, reader: str, epoch: int, sequence: int) -> None:
-        """Move the reader's place behind this record."""
+        """Move the reader's place behind this record; what the reader has ends with a whole line."""
         with self._places as database:
-            database.execute("INSERT OR REPLACE INTO reader VALUES (?, ?, ?, ?)", (stream, reader, epoch, sequence))
+            database.execute("INSERT OR REPLACE INTO reader VALUES (?, ?, ?, ?, 0)", (stream, reader, epoch, sequence))
+
+    def printing(self, stream: str, reader: str) -> None:
+        """Note that a line is on its way to the reader which an end of the process may cut."""
+        with self._places as database:
+            database.execute(
+                "INSERT INTO reader VALUES (?, ?, ?, ?, 1) ON CONFLICT DO UPDATE SET cut = 1",
+                (stream, reader, *BEFORE_ALL),
+            )
+
+    def cut(self, stream: str, reader: str) -> bool:
+        """Return whether the reader may have got the beginning of a line only."""
+        query = "SELECT 1 FROM reader WHERE stream = ? AND reader = ? AND cut"
+        return self._commits.execute(query, (stream, reader)).fetchone() is not None
 
     def close(self) -> None:
         """Close the database; what was committed stays."""

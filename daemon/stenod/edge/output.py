@@ -3,17 +3,25 @@
 A slow reader blocks only that thread; a vanished one is `ReaderGone`. The descriptor is left as it was found: making a
 shared terminal or pipe non-blocking would break whoever shares it. Whoever shares it may have done so, however; then
 we wait for room ourselves.
+
+A line is one write. A process that is killed in it may leave half a line all the same, and so may a full disk: a pipe
+takes a write of more than PIPE_BUF in pieces, a socket any. Where the output can be read back (a file) its end says
+so, and the line is completed; elsewhere whoever prints must have noted it, and the next line begins with a newline.
 """
 
 import errno
+import fcntl
 import os
 import select
+import stat
 
 import trio
 
 from stenod.core.reader import ReaderGone
 
 GONE = {errno.EPIPE, errno.EIO, errno.ECONNRESET, errno.EBADF}
+REST_BYTES_MAX = 1 << 18
+"""How far back the beginning of a half line is looked for; a turn of twenty minutes is shorter."""
 
 
 class Output:
@@ -22,12 +30,43 @@ class Output:
     def __init__(self, descriptor: int = 1) -> None:
         self._descriptor = descriptor
         self._limiter = trio.CapacityLimiter(1)
+        self._bytes_whole_max: int | None = 0
+        """The longest line that gets there in one piece; None where half a line is found again, or does no harm."""
+        self._rest = b""
+        """What stands behind the last newline of a file."""
+        self._cut = False
+
+    async def begin(self, *, cut: bool) -> None:
+        """Look at where it goes, once, before the first line. `cut`: half a line may stand there."""
+        await trio.to_thread.run_sync(lambda: self.look(cut=cut), limiter=self._limiter)
 
     async def write(self, line: bytes) -> None:
         """Write one line, however long the reader takes; raises `ReaderGone` when there is none."""
-        await trio.to_thread.run_sync(self._write, line, abandon_on_cancel=True, limiter=self._limiter)
+        await trio.to_thread.run_sync(self.put, line, abandon_on_cancel=True, limiter=self._limiter)
 
-    def _write(self, line: bytes) -> None:
+    def whole(self, line: bytes) -> bool:
+        """Return whether nobody needs to note that the line may be cut."""
+        return self._bytes_whole_max is None or len(line) <= self._bytes_whole_max
+
+    def look(self, *, cut: bool) -> None:
+        """Do as `begin`; blocks."""
+        self._cut = cut
+        try:
+            mode = os.fstat(self._descriptor).st_mode
+            if stat.S_ISREG(mode):
+                self._rest = _rest(self._descriptor)
+                self._cut = False
+                self._bytes_whole_max = None
+            elif stat.S_ISCHR(mode):
+                self._bytes_whole_max = None  # A person sees where a line ends.
+            elif stat.S_ISFIFO(mode):
+                self._bytes_whole_max = select.PIPE_BUF
+        except OSError:
+            return  # What cannot be read back is like a socket, and whether it can be written will show.
+
+    def put(self, line: bytes) -> None:
+        """Do as `write`; blocks."""
+        line = self._continued(line)
         written = 0
         try:
             while written < len(line):
@@ -41,3 +80,23 @@ class Output:
             if error.errno in GONE:
                 raise ReaderGone from error
             raise
+
+    def _continued(self, line: bytes) -> bytes:
+        """Return the line as it is written first: the rest of its own half, or after a newline."""
+        rest, cut = self._rest, self._cut
+        self._rest, self._cut = b"", False
+        if rest and line.startswith(rest):
+            return line[len(rest) :]
+        return b"\n" + line if rest or cut else line
+
+
+def _rest(descriptor: int) -> bytes:
+    """Return what stands behind the last newline before the place where a file is written next."""
+    appends = fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_APPEND
+    end = os.fstat(descriptor).st_size if appends else os.lseek(descriptor, 0, os.SEEK_CUR)
+    start = max(0, end - REST_BYTES_MAX)
+    reading = os.open(f"/dev/fd/{descriptor}", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.pread(reading, end - start, start).rpartition(b"\n")[2]
+    finally:
+        os.close(reading)

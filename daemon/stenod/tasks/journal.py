@@ -197,6 +197,15 @@ class Journal:
         """Move the reader's place behind this record."""
         await self._offload(self._ledger.printed, self.stream, reader, epoch, sequence)
 
+    async def printing(self, reader: str) -> None:
+        """Note that a line is on its way to the reader which an end of the process may cut."""
+        await self._offload(self._ledger.printing, self.stream, reader)
+
+    async def cut(self, reader: str) -> bool:
+        """Return whether an earlier run may have left the reader with half a line."""
+        left: bool = await self._offload(self._ledger.cut, self.stream, reader)
+        return left
+
     def pulse(self) -> trio.Event:
         """Return an event that is set at the next change: audio, commit, end. Take it before looking."""
         return self._pulse

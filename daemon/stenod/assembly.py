@@ -34,6 +34,7 @@ from stenod.leftovers import leave, look_behind
 from stenod.options import InputKind, Options
 from stenod.providers.assemblyai import AssemblyAI, AssemblyAIOptions
 from stenod.providers.base import Dialect
+from stenod.providers.billing import FREE
 from stenod.tasks.capture import Capture
 from stenod.tasks.journal import Journal
 from stenod.tasks.printer import Printer
@@ -139,6 +140,7 @@ async def _provider(assembly: Assembly, nursery: trio.Nursery) -> tuple[Dialect,
             format_turns=chosen.format_turns,
             inactivity_timeout_seconds=chosen.inactivity_timeout_seconds,
             parameters=dict(chosen.parameters),
+            price_per_hour=chosen.price_per_hour,
         )
     )
     log = assembly.telemetry.get_logger()
@@ -171,7 +173,7 @@ async def _engine_inside(options: Options, nursery: trio.Nursery) -> tuple[Diale
         server = await nursery.start(serve, emulator)
     except EngineUnavailableError as error:
         raise NotPossible(f"the engine inside cannot start: {error}", ExitCode.UNAVAILABLE) from error
-    return AssemblyAI(AssemblyAIOptions(endpoint=server.url), name=LOCAL), key
+    return AssemblyAI(AssemblyAIOptions(endpoint=server.url), name=LOCAL, billing=FREE), key
 
 
 def _parts(assembly: Assembly, journal: Journal, dialect: Dialect, key: str, log: Log) -> Parts:

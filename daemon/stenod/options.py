@@ -192,6 +192,9 @@ class AssemblyaiOptions:
     """Finished turns with punctuation and capital letters."""
     inactivity_timeout_seconds: Annotated[int, Meta(ge=5, le=3600)] = 30
     """When AssemblyAI ends a session that it gets no audio from: what one we could not end costs at most."""
+    price_per_hour: Annotated[float, Meta(ge=0.0, le=1000.0)] = 0.0
+    """What an hour of an open session costs you, in your currency: `session` records and `stenod status` then tell
+    costs. 0: not known, and no cost is told."""
     key_file: str = ""
     """A file with nothing but the key in it, readable by stenod's user only."""
     parameters: Mapping[str, Parameter] = field(default_factory=dict)

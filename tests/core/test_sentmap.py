@@ -148,3 +148,12 @@ def test_nothing_is_not_sent() -> None:
     """An empty message would be a mistake of the caller."""
     with pytest.raises(AssertionError):
         SentMap(RATE, 0).add(0, 0)
+
+
+@given(script=pieces)
+@settings(derandomize=True, deadline=None, max_examples=50)
+def test_what_was_sent_before_a_position_is_counted(script: list[tuple[str, int, int]]) -> None:
+    """The stream's samples only, each as often as it was sent."""
+    sent, model = build(0, script)
+    for position in {0, 1, 700, *(one for one in model if one is not None)}:
+        assert sum(one is not None and one < position for one in model) == sent.before(position)

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stenod.core.accounts import Account
 from stenod.core.timeline import NO_CHANGE, Cause, Change, Settled, Span, State, Timeline
 from stenod.core.transaction import StreamState, Transaction
 from stenod.core.verdict import ExitCode
@@ -417,3 +418,38 @@ def test_a_source_begins_where_it_began(tmp_path: Path) -> None:
     ]
     assert 1000 == ledger.source_start("kitchen", "a", 1000)
     ledger.close()
+
+
+def account(number: int, *, ended: bool = True, cost: float | None = 0.25) -> Account:
+    """One of 60 s, opened at the last second of October 2026 or, from the third on, in November."""
+    at = 1_793_491_199.0 + (number > 2)
+    return Account(
+        name=f"desk-{number:06d}",
+        provider="toy",
+        opened_at=at,
+        ready_at=at + 1.0,
+        alive_at=at + 61.0,
+        ended_at=at + 61.0 if ended else None,
+        audio=10,
+        overlap=1,
+        billed_seconds=60.0,
+        cost=cost,
+    )
+
+
+def test_accounts_are_bounded_and_no_sum_is_lost(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oldest become part of their month's sum; one that is still open stays; the latest state of each counts."""
+    monkeypatch.setattr("stenod.edge.ledger.SESSIONS_MAX", 3)
+    ledger.open_stream("desk", RATE)
+    for number, cost in ((999_998, 0.25), (1, None), (2, 0.25), (999_999, 0.25), (1_000_000, 0.25), (1_000_001, None)):
+        ended = number != 999_998
+        accounts = [account(number, ended=False), account(number, ended=ended, cost=cost)]
+        ledger.commit("desk", 0, Transaction(sequence=0, session=1, tail=0, accounts=accounts))
+    kept = ledger._commits.execute("SELECT name FROM session ORDER BY length(name), name").fetchall()
+    assert ["desk-999998", "desk-999999", "desk-1000000", "desk-1000001"] == [name for (name,) in kept]
+    ledger.commit("desk", 0, Transaction(sequence=0, session=1, tail=0, accounts=[account(1_000_002)]))
+    months = ledger._commits.execute("SELECT * FROM session_month ORDER BY month").fetchall()
+    assert [
+        ("desk", "toy", "2026-10", 2, 2, 20, 2, 120.0, 0.25, 60.0),
+        ("desk", "toy", "2026-11", 1, 1, 10, 1, 60.0, 0.25, 0.0),
+    ] == months

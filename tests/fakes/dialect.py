@@ -30,6 +30,7 @@ from stenod.providers.base import (
     SpokenWord,
     Warned,
 )
+from stenod.providers.billing import Billing, Measure
 from stenod.providers.standard_rules import STANDARD_RULES
 
 BAD_KEY = Rule(
@@ -59,6 +60,9 @@ OLD_TOKEN = Rule(
     texts=("old token",),
     effect=Effect.NEW_TOKEN,
 )
+
+BILLING = Billing(measure=Measure.SESSION, price_per_hour=3600.0, orphan_seconds=30.0)
+"""A second costs one."""
 
 
 def said(**message: Any) -> str:
@@ -151,6 +155,7 @@ class ToyDialect:
     name: str = "toy"
     greets: bool = True
     keepalive: str | None = None
+    billing: Billing = BILLING
     conversations: list[ToyConversation] = field(default_factory=list)
 
     def request(self, *, key: str, rate: int) -> Request:

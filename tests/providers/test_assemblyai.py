@@ -14,6 +14,7 @@ from stenod.providers.assemblyai import (
     normalized,
 )
 from stenod.providers.base import Dialect, Final
+from stenod.providers.billing import FREE, Billing, Measure
 
 KEY = "0123456789abcdef0123456789abcdef"
 
@@ -260,3 +261,10 @@ def test_the_dialect_brings_its_table() -> None:
     rules = AssemblyAI(AssemblyAIOptions()).rules
     assert judge(Failure(phase=Phase.OPENING, text="Invalid API key"), rules).name == "invalid-key"
     assert judge(Failure(phase=Phase.OPENING, http_status=503), rules).name == "http-server-error"
+
+
+def test_what_is_charged_for() -> None:
+    """The open session; an orphan until the inactivity limit. The engine inside costs nothing."""
+    dialect = AssemblyAI(AssemblyAIOptions(price_per_hour=0.15, inactivity_timeout_seconds=45))
+    assert Billing(measure=Measure.SESSION, price_per_hour=0.15, orphan_seconds=45.0) == dialect.billing
+    assert FREE == AssemblyAI(AssemblyAIOptions(), name="local", billing=FREE).billing

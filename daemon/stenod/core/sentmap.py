@@ -48,6 +48,10 @@ class SentMap:
         """Seconds of audio sent."""
         return self.sent / self.rate
 
+    def before(self, position: int) -> int:
+        """Return how many of the stream's samples before `position` were sent."""
+        return sum(min(run.count, max(0, position - run.stream)) for run in self._runs if run.stream is not None)
+
     def position(self, seconds: float, *, end: bool = False) -> int:
         """Map a session time to the stream.
 

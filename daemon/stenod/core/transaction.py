@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from stenod.core.accounts import Account
 from stenod.core.timeline import Change, Settled
 
 
@@ -31,3 +32,5 @@ class Transaction:
     tail: int
     anchors: Sequence[tuple[int, float]] = ()
     """Clock fits: position and Unix seconds."""
+    accounts: Sequence[Account] = ()
+    """Of sessions, written anew as they stand."""

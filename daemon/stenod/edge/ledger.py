@@ -11,10 +11,12 @@ All methods block; the journal calls them one at a time, in a thread (inline in 
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import astuple
 from pathlib import Path
 
+from stenod.core.accounts import INTERRUPTED, Account
 from stenod.core.timeline import Cause, Settled, State
 from stenod.core.transaction import StreamState, Transaction
 from stenod.core.verdict import ExitCode
@@ -43,9 +45,35 @@ CREATE TABLE source (
 CREATE TABLE anchor (
     stream TEXT NOT NULL, position INTEGER NOT NULL, unix REAL NOT NULL, PRIMARY KEY (stream, position)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE session (
+    stream TEXT NOT NULL, name TEXT NOT NULL, provider TEXT NOT NULL, opened_at REAL NOT NULL, ready_at REAL,
+    alive_at REAL NOT NULL, ended_at REAL, audio INTEGER NOT NULL, overlap INTEGER NOT NULL,
+    billed_seconds REAL NOT NULL, cost REAL, verdict TEXT, code INTEGER, PRIMARY KEY (stream, name)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE session_month (
+    stream TEXT NOT NULL, provider TEXT NOT NULL, month TEXT NOT NULL, openings INTEGER NOT NULL,
+    sessions INTEGER NOT NULL, audio INTEGER NOT NULL, overlap INTEGER NOT NULL, billed_seconds REAL NOT NULL,
+    cost REAL, unpriced_seconds REAL NOT NULL, PRIMARY KEY (stream, provider, month)
+) STRICT, WITHOUT ROWID;
 """
 BEFORE_ALL = (0, -1)
 """The place of a reader that has got nothing: epoch and sequence."""
+SESSIONS_MAX = 1_000
+"""Accounts kept one by one; older ones only count in their month's sum."""
+FOLD = """
+INSERT INTO session_month
+    SELECT stream, provider, strftime('%Y-%m', opened_at, 'unixepoch') AS month, count(*), count(ready_at), sum(audio),
+        sum(overlap), sum(billed_seconds), sum(cost), sum(iif(cost IS NULL, billed_seconds, 0.0))
+    FROM session WHERE stream = ?1 AND ended_at IS NOT NULL AND (length(name), name) <= (length(?2), ?2)
+    GROUP BY provider, month
+ON CONFLICT DO UPDATE SET
+    openings = openings + excluded.openings, sessions = sessions + excluded.sessions, audio = audio + excluded.audio,
+    overlap = overlap + excluded.overlap, billed_seconds = billed_seconds + excluded.billed_seconds,
+    cost = coalesce(cost + excluded.cost, cost, excluded.cost),
+    unpriced_seconds = unpriced_seconds + excluded.unpriced_seconds
+"""
+
+FOLDED = "DELETE FROM session WHERE stream = ?1 AND ended_at IS NOT NULL AND (length(name), name) <= (length(?2), ?2)"
 
 
 class LedgerUnusable(Exception):
@@ -70,12 +98,17 @@ class Ledger:
             raise
 
     def open_stream(self, stream: str, rate: int) -> StreamState:
-        """Return the stream's state, made new where it is not known."""
+        """Return the stream's state, made new where it is not known. Nobody else may be using the stream."""
         with self._explained(), self._commits as database:
             database.execute("INSERT OR IGNORE INTO stream VALUES (?, ?, 0, 0, 0, 0)", (stream, rate))
             rate, epoch, sequence, session, tail = database.execute(
                 "SELECT rate, epoch, sequence, session, tail FROM stream WHERE stream = ?", (stream,)
             ).fetchone()
+            # Of sessions that are still open, the process died.
+            database.execute(
+                "UPDATE session SET ended_at = alive_at, verdict = ? WHERE stream = ? AND ended_at IS NULL",
+                (INTERRUPTED, stream),
+            )
             spans, anchors = tuple(self._spans(stream)), tuple(self._anchors(stream))
         return StreamState(rate, epoch, sequence, session, tail, spans, anchors)
 
@@ -113,6 +146,7 @@ class Ledger:
                 "UPDATE stream SET sequence = ?, session = ?, tail = ? WHERE stream = ?",
                 (transaction.sequence, transaction.session, transaction.tail, stream),
             )
+            self._write_accounts(stream, transaction.accounts)
 
     def unprinted(self, stream: str, reader: str, count: int) -> list[tuple[int, int, bytes]]:
         """Return up to `count` records (epoch, sequence, line) that the reader has not seen, in order."""
@@ -188,6 +222,22 @@ class Ledger:
                 "use the version that wrote it, or another state directory"
             )
             raise LedgerUnusable(message)
+
+    def _write_accounts(self, stream: str, accounts: Sequence[Account]) -> None:
+        """Write accounts anew; where there are too many, the oldest become part of their month's sum."""
+        self._commits.executemany(
+            "INSERT OR REPLACE INTO session VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [(stream, *astuple(account)) for account in accounts],
+        )
+        if all(account.ended_at is None for account in accounts):
+            return
+        query = (
+            "SELECT name FROM session WHERE stream = ? AND ended_at IS NOT NULL"
+            " ORDER BY length(name) DESC, name DESC LIMIT 1 OFFSET ?"
+        )
+        for (name,) in self._commits.execute(query, (stream, SESSIONS_MAX)).fetchall():
+            self._commits.execute(FOLD, (stream, name))
+            self._commits.execute(FOLDED, (stream, name))
 
     def _spans(self, stream: str) -> Iterable[Settled]:
         query = "SELECT start, end, state, cause FROM span WHERE stream = ? ORDER BY start"

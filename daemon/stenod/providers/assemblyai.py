@@ -21,6 +21,7 @@ from stenod.core.verdict import Rule
 from stenod.providers.assemblyai_conversation import AssemblyAIConversation
 from stenod.providers.assemblyai_rules import RULES, V3_ENDPOINT
 from stenod.providers.base import Limits, Request, Warned
+from stenod.providers.billing import Billing, Measure
 
 ParameterValue = str | int | float | bool | Sequence["ParameterValue"] | Mapping[str, "ParameterValue"]
 
@@ -109,6 +110,8 @@ class AssemblyAIOptions:
     inactivity_timeout_seconds: int = 30
     """5 to 3600: how long an orphan of ours can cost money."""
     parameters: Mapping[str, ParameterValue] = field(default_factory=dict)
+    price_per_hour: float = 0.0
+    """Of an open session; 0: not known."""
 
     @property
     def url(self) -> str:
@@ -142,10 +145,16 @@ class AssemblyAI:
 
     rules: Sequence[Rule] = RULES
 
-    def __init__(self, options: AssemblyAIOptions, *, name: str = NAME) -> None:
+    def __init__(self, options: AssemblyAIOptions, *, name: str = NAME, billing: Billing | None = None) -> None:
+        """`name` and `billing` are the engine inside's, which speaks this dialect and costs nothing."""
         self.name = name
-        """In records and logs; the engine inside speaks this dialect under its own name."""
+        """In records and logs."""
         self.options = options
+        self.billing = billing or Billing(
+            measure=Measure.SESSION,
+            price_per_hour=options.price_per_hour,
+            orphan_seconds=float(options.inactivity_timeout_seconds),
+        )
         self.limits = Limits(
             chunk_seconds_min=0.05,
             chunk_seconds_max=1.0,

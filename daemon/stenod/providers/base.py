@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from stenod.core.verdict import Rule
+from stenod.providers.billing import Billing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,6 +191,10 @@ class Dialect(Protocol):
     @property
     def rules(self) -> Sequence[Rule]:
         """The verdict table."""
+
+    @property
+    def billing(self) -> Billing:
+        """What is charged for."""
 
     def request(self, *, key: str, rate: int) -> Request:
         """Return how to open a session that is sent s16le mono at `rate` Hz."""

@@ -11,6 +11,7 @@ import msgspec
 import trio
 
 from stenod.core import records
+from stenod.core.accounts import Account
 from stenod.core.records import Record
 from stenod.core.timeline import Cause, Change, State, Timeline
 from stenod.core.transaction import StreamState, Transaction
@@ -60,6 +61,7 @@ class Commits:
         self._times = times
         self._lock = trio.Lock()
         self._lost: list[tuple[Change, Cause, bool]] = []
+        self._accounts: dict[str, Callable[[], Account]] = {}
 
     def new_session(self) -> str:
         """Return the next session's name; it becomes durable with the next commit."""
@@ -69,6 +71,10 @@ class Commits:
     def lose(self, start: int, end: int, cause: Cause, *, estimated: bool = False) -> None:
         """Settle at once, so that nobody takes it for audio; record and ledger follow with the next commit."""
         self._lost.append((self._timeline.settle(start, end, State.GAP, cause), cause, estimated))
+
+    def account(self, name: str, account: Callable[[], Account]) -> None:
+        """Write the session's account with every commit from now on, up to the one in which it has ended."""
+        self._accounts[name] = account
 
     async def commit(self, new: Sequence[Record], settle: Sequence[Settlement] = ()) -> tuple[list[Record], int]:
         """Write records and settled spans in one durable transaction; see `Journal.commit`."""
@@ -88,6 +94,7 @@ class Commits:
         ]
         identified = [self._identified(record) for record in [*gaps, *new]]
         anchors, self.anchors = self.anchors, []
+        accounts = [(account, account()) for account in self._accounts.values()]
         transaction = Transaction(
             changes=[change for change in [*(change for change, _, _ in losses), *changes] if change.fresh],
             lines=[(sequence, records.line(record)) for sequence, record in identified],
@@ -95,10 +102,14 @@ class Commits:
             session=self._session,
             tail=self._timeline.tail,
             anchors=anchors,
+            accounts=[account for _, account in accounts],
         )
         self.ahead = True
         await self._offload(self._ledger.commit, self._stream, self._epoch, transaction)
         self.ahead = False
+        for source, account in accounts:
+            if account.ended_at is not None and self._accounts.get(account.name) is source:
+                del self._accounts[account.name]
         own = [record for _, record in identified[len(gaps) :]]
         return own, sum(span.count for change in changes for span in change.fresh)
 

@@ -9,13 +9,14 @@ builds it: simulation hands in memory and inline calls.
 """
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
 import trio
 
 from stenod.core import records
+from stenod.core.accounts import Account
 from stenod.core.clock import Clock
 from stenod.core.records import Record
 from stenod.core.timeline import Cause, Settled, Span, Timeline
@@ -165,6 +166,10 @@ class Journal:
     def new_session(self) -> str:
         """Return the next session's name; it becomes durable with the next commit."""
         return self._commits.new_session()
+
+    def account(self, name: str, account: Callable[[], Account]) -> None:
+        """Write the session's account with every commit from now on, up to the one in which it has ended."""
+        self._commits.account(name, account)
 
     async def commit(self, new: Sequence[Record], settle: Sequence[Settlement] = ()) -> tuple[list[Record], int]:
         """Put records into the outbox and settle spans, in one durable transaction.

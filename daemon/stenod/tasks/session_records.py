@@ -2,12 +2,16 @@
 
 A session is told when it is ready, has handed over, and has ended; its provider when it is lost or refuses, and when it
 is back. Nothing is decided here but whether a person has been told already. No text that leaves here carries the key.
+With the first record of a session its account is opened, and with its last one closed.
 """
 
-from stenod.core import records
+from functools import partial
+
+from stenod.core import records, transport
+from stenod.core.accounts import Account
 from stenod.core.clock import Clock
 from stenod.core.log import Log
-from stenod.core.verdict import Rule, Severity
+from stenod.core.verdict import Failure, Rule, Severity
 from stenod.tasks.journal import Journal
 from stenod.tasks.provider import Provider
 from stenod.tasks.session import Session
@@ -15,6 +19,8 @@ from stenod.tasks.session import Session
 LOST_AFTER_FAILURES = 2
 """One refusal is a hiccup, and only for the log."""
 MASK = "****"
+COST_DIGITS = 6
+"""A second of a cheap service costs some hundred thousandths."""
 
 
 class SessionRecords:
@@ -71,6 +77,8 @@ class SessionRecords:
     async def _write(self, session: Session, event: str, rule: Rule | None) -> None:
         ended = session.ended
         failure = ended.failure if ended is not None else None
+        account = self._account(session, rule)
+        billed = None if ended is None else account
         record = records.Session(
             stream=self._journal.stream,
             session=session.name,
@@ -78,13 +86,43 @@ class SessionRecords:
             provider_session=session.provider_session,
             event=event,
             at=records.rfc3339(self._clock.wall()),
-            code=None if failure is None else failure.http_status or failure.close_code,
+            code=account.code,
             reason=None if failure is None else self.masked(failure.text) or None,
-            verdict=None if rule is None else rule.verdict.value,
+            verdict=account.verdict,
             audio_seconds=None if ended is None else round(ended.audio_seconds, 3),
-            billed_seconds=None if ended is None else ended.billed_seconds,
+            billed_seconds=None if billed is None else round(billed.billed_seconds, 3),
+            cost=None if billed is None or billed.cost is None else round(billed.cost, COST_DIGITS),
         )
+        self._journal.account(session.name, partial(self._account, session, rule))
         await self._journal.commit([record])
+
+    def _account(self, session: Session, rule: Rule | None) -> Account:
+        """Return the session's account as it stands; of one that is open, as if it were lost now."""
+        now, wall, ended = self._clock.now(), self._clock.wall(), session.ended
+        open_seconds = session.ready_seconds if ended is None else ended.ready_seconds
+        billing = session.dialect.billing
+        billed_seconds = billing.billed_seconds(
+            open_seconds=open_seconds,
+            audio_seconds=session.sent_map.seconds,
+            said_seconds=None if ended is None else ended.billed_seconds,
+            orphaned=session.ready.is_set() and (ended is None or _orphaned(ended.failure)),
+        )
+        ready_at = wall - session.ready_seconds if session.ready.is_set() else None
+        failure = None if ended is None else ended.failure
+        return Account(
+            name=session.name,
+            provider=session.dialect.name,
+            opened_at=wall - (now - session.dialled_at),
+            ready_at=ready_at,
+            alive_at=wall,
+            ended_at=None if ended is None else wall if ready_at is None else ready_at + open_seconds,
+            audio=session.sent_map.sent,
+            overlap=session.sent_map.before(session.start),
+            billed_seconds=billed_seconds,
+            cost=billing.cost(billed_seconds),
+            verdict=None if rule is None else rule.verdict.value,
+            code=None if failure is None else failure.http_status or failure.close_code,
+        )
 
     def _log_end(self, session: Session, rule: Rule) -> None:
         assert session.ended is not None
@@ -105,3 +143,10 @@ class SessionRecords:
             lag_seconds=round(self._journal.lag_seconds, 3),
             notices=session.notices or None,
         )
+
+
+def _orphaned(failure: Failure) -> bool:
+    """Whether the provider may not know that it is over: nothing came through any more, a goodbye neither."""
+    if failure.local:
+        return failure.text.startswith((transport.PING_DEADLINE, transport.SEND_DEADLINE))
+    return failure.close_code == transport.ABNORMAL

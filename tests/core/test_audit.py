@@ -65,6 +65,7 @@ def test_a_sound_journal_has_totals_and_no_faults() -> None:
         (replace(SOUND, sequence=1), "is taken"),
         (replace(SOUND, lines=(final(0, 6.0, 7.0), final(1, 1.0, 2.0))), "begins before"),
         (replace(SOUND, lines=(final(0, 1.0, 2.0), final(1, 8.5, 9.5))), "does not count as transcribed"),
+        (replace(SOUND, lines=(final(0, 1.0, 2.0), final(1, 4.2, 4.8))), "does not count as transcribed"),
     ],
 )
 def test_a_broken_promise_is_named(broken: Stock, fault: str) -> None:
@@ -76,6 +77,11 @@ def test_turns_of_two_sessions_may_interleave() -> None:
     """A late span's turns come when they come; only one session's own are in order."""
     late = replace(SOUND, lines=(final(0, 6.0, 7.0), final(1, 1.0, 2.0, "s-2")))
     assert () == audit(late).faults
+
+
+def test_a_turn_may_reach_over_a_gap() -> None:
+    """What was said before and after it was sent without it, and the provider took it for one turn."""
+    assert () == audit(replace(SOUND, lines=(final(0, 1.0, 2.0), final(1, 3.5, 5.5)))).faults
 
 
 def test_an_empty_journal_is_sound() -> None:

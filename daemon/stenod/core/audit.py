@@ -116,9 +116,13 @@ def _parsed(stock: Stock) -> tuple[list[dict[str, Any]], list[str]]:
 
 
 def _turn_faults(stock: Stock, parsed: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Finals out of order, outside transcribed audio, or with words outside themselves."""
+    """Finals out of order, outside transcribed audio, or with words outside themselves.
+
+    A turn may reach over what was not sent within it (a gap), but not over what is still to be transcribed.
+    """
     edge = round(EDGE_SECONDS * stock.rate)
-    heard = [span for span in stock.spans if span.state is State.TRANSCRIBED]
+    settled = sorted(stock.spans, key=lambda span: span.start)
+    heard = [span for span in settled if span.state is State.TRANSCRIBED]
     latest: dict[str, float] = {}
     for record in parsed:
         if record.get("type") != "final":
@@ -131,12 +135,13 @@ def _turn_faults(stock: Stock, parsed: Sequence[Mapping[str, Any]]) -> Iterator[
             yield f"{record['id']} begins before the turn before it"
         latest[record["session"]] = start
         first, last = round(start * stock.rate) + edge, round(end * stock.rate) - edge
-        if first < last and not _covered(heard, first, last):
+        spoken = any(span.start < last and first < span.end for span in heard)
+        if first < last and not (spoken and _covered(settled, first, last)):
             yield f"{record['id']}: its audio does not count as transcribed"
 
 
 def _covered(spans: Sequence[Settled], start: int, end: int) -> bool:
-    """Whether the settled spans cover [start, end); touching ones may differ in kind."""
+    """Whether spans in order cover [start, end); touching ones may differ in kind."""
     for span in spans:
         if span.start <= start < span.end:
             start = span.end

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stenod.core.accounts import Account
+from stenod.core.chronology import Anchor
 from stenod.core.timeline import NO_CHANGE, Cause, Change, Settled, Span, State, Timeline
 from stenod.core.transaction import StreamState, Transaction
 from stenod.core.verdict import ExitCode
@@ -26,16 +27,18 @@ def transaction(
     *spans: Settled,
     lines: list[tuple[int, bytes]] = (),
     removed: tuple[int, ...] = (),
-    anchors: list[tuple[int, float]] = (),
+    anchors: tuple[int, list[Anchor]] | None = None,
     sequence: int = 0,
     session: int = 0,
     tail: int = 0,
 ) -> Transaction:
     change = Change(removed, spans, tuple(Span(span.start, span.end) for span in spans))
     changes = [change] if spans or removed else []
-    return Transaction(
-        changes=changes, lines=lines, sequence=sequence, session=session, tail=tail, anchors=list(anchors)
-    )
+    return Transaction(changes=changes, lines=lines, sequence=sequence, session=session, tail=tail, anchors=anchors)
+
+
+def anchor(position: int, unix: float) -> Anchor:
+    return Anchor(position=position, unix=unix, boottime=unix / 7.0, pace=0.9999, boot="abc", synchronised=False)
 
 
 def heard(start: int, end: int) -> Settled:
@@ -62,11 +65,19 @@ class TestContract:
         ledger.open_stream("room", RATE)
         gap = Settled(10, 30, State.GAP, Cause.OVERFLOW)
         written = transaction(
-            heard(0, 10), gap, lines=[(0, b"a\n"), (1, b"b\n")], anchors=[(0, 1.5)], sequence=2, session=3, tail=40
+            heard(0, 10),
+            gap,
+            lines=[(0, b"a\n"), (1, b"b\n")],
+            anchors=(0, [anchor(0, 1.5)]),
+            sequence=2,
+            session=3,
+            tail=40,
         )
         ledger.commit("room", 0, written)
 
-        assert StreamState(RATE, 0, 2, 3, 40, (heard(0, 10), gap), ((0, 1.5),)) == ledger.open_stream("room", RATE)
+        assert StreamState(RATE, 0, 2, 3, 40, (heard(0, 10), gap), (anchor(0, 1.5),)) == ledger.open_stream(
+            "room", RATE
+        )
         assert [(0, 0, b"a\n"), (0, 1, b"b\n")] == ledger.unprinted("room", "stdout", 10)
 
     def test_a_stream_begins_empty_and_keeps_its_rate(self, ledger: Ledger) -> None:
@@ -142,25 +153,30 @@ class TestContract:
         for name in ("room", "hall"):
             ledger.open_stream(name, RATE)
         ledger.commit(
-            "room", 0, transaction(heard(0, 10), lines=[(0, b"room")], anchors=[(0, 1.0)], sequence=1, tail=10)
+            "room",
+            0,
+            transaction(heard(0, 10), lines=[(0, b"room")], anchors=(0, [anchor(0, 1.0)]), sequence=1, tail=10),
         )
         ledger.commit(
-            "hall", 0, transaction(heard(0, 20), lines=[(0, b"hall")], anchors=[(0, 2.0)], sequence=1, tail=20)
+            "hall",
+            0,
+            transaction(heard(0, 20), lines=[(0, b"hall")], anchors=(0, [anchor(0, 2.0)]), sequence=1, tail=20),
         )
         ledger.commit("hall", 0, transaction(heard(0, 30), removed=(0,), sequence=1, tail=30))
         ledger.printed("hall", "stdout", 0, 0)
 
-        assert StreamState(RATE, 0, 1, 0, 10, (heard(0, 10),), ((0, 1.0),)) == ledger.open_stream("room", RATE)
-        assert StreamState(RATE, 0, 1, 0, 30, (heard(0, 30),), ((0, 2.0),)) == ledger.open_stream("hall", RATE)
+        assert StreamState(RATE, 0, 1, 0, 10, (heard(0, 10),), (anchor(0, 1.0),)) == ledger.open_stream("room", RATE)
+        assert StreamState(RATE, 0, 1, 0, 30, (heard(0, 30),), (anchor(0, 2.0),)) == ledger.open_stream("hall", RATE)
         assert [(0, 0, b"room")] == ledger.unprinted("room", "stdout", 9)
         assert [] == ledger.unprinted("hall", "stdout", 9)
 
-    def test_an_anchor_is_corrected(self, ledger: Ledger) -> None:
-        """A second one at the same position replaces the first; a fraction of a second is kept exactly."""
+    def test_a_chronology_is_corrected_from_a_position_on(self, ledger: Ledger) -> None:
+        """What lies there and behind it is replaced; a fraction of a second is kept exactly."""
         ledger.open_stream("room", RATE)
-        ledger.commit("room", 0, transaction(anchors=[(0, 1795200000.123456), (5, 2.0)]))
-        ledger.commit("room", 0, transaction(anchors=[(5, 3.0)]))
-        assert ((0, 1795200000.123456), (5, 3.0)) == ledger.open_stream("room", RATE).anchors
+        first = anchor(0, 1795200000.123456)
+        ledger.commit("room", 0, transaction(anchors=(0, [first, anchor(5, 2.0), anchor(9, 2.5)])))
+        ledger.commit("room", 0, transaction(anchors=(5, [anchor(6, 3.0)])))
+        assert (first, anchor(6, 3.0)) == ledger.open_stream("room", RATE).anchors
 
     def test_lines_are_bytes_as_they_are(self, ledger: Ledger) -> None:
         """Quotes, zero bytes and other scripts are stored untouched, also in the names of streams."""

@@ -5,9 +5,11 @@ import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fakes.clock import WALL_AT_START, FakeClock
+from fakes.clock import WALL_AT_START
 from fakes.journal import RATE, Disk, restarted, status
 from fakes.source import speech
+from stenod.core import records
+from stenod.core.chronology import Anchor
 from stenod.core.timeline import Cause, Settled, Span, State
 
 HEARD = State.TRANSCRIBED
@@ -205,34 +207,18 @@ async def test_upkeep(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> 
     assert disk.files.survivors().contents == disk.files.contents
 
 
-async def test_utc_follows_the_anchors(autojump_clock: trio.abc.Clock) -> None:
-    """From each anchor on the rate counts; before the first one, backwards; without any, it is now."""
-    clock, disk = FakeClock(), Disk()
-    journal = disk.journal(clock)
-    assert journal.utc(0) == WALL_AT_START
-    journal.anchor(1000, 5000.0)
-    journal.anchor(3000, 9000.0)
-    assert [journal.utc(position) for position in (0, 1000, 2999, 3000, 4500)] == [
-        4999.0,
-        5000.0,
-        5001.999,
-        9000.0,
-        9001.5,
-    ]
-    journal.anchor(3000, 9500.0)
-    assert journal.utc(3000) == 9500.0
-    await journal.commit([])
-    again = disk.journal(clock)
-    assert [journal.utc(position) for position in (0, 2000, 3000)] == [
-        again.utc(position) for position in (0, 2000, 3000)
-    ]
-
-
-async def test_times_of_a_record(autojump_clock: trio.abc.Clock) -> None:
-    """Seconds on the timeline and UTC, both of both ends."""
-    journal = Disk().journal()
-    journal.anchor(0, 1_769_850_000.0)
-    assert journal.times(1500, 2250) == {
+async def test_the_chronology_survives_a_restart(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
+    """It is written within a period of the upkeep, without any record; before there is one, times are now."""
+    disk = Disk()
+    journal = disk.journal()
+    assert journal.times(0, 0)["ended_at"] == records.rfc3339(WALL_AT_START)
+    anchor = Anchor(position=0, unix=1_769_850_000.0)
+    journal.chronology.begin(anchor)
+    nursery.start_soon(journal.maintain, 1.0)
+    await trio.sleep(1.1)
+    again = disk.journal()
+    assert anchor == again.chronology.at(0)
+    assert again.times(1500, 2250) == {
         "start": 1.5,
         "end": 2.25,
         "started_at": "2026-01-31T09:00:01.500Z",

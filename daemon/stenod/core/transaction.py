@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from stenod.core.accounts import Account
+from stenod.core.chronology import Anchor
 from stenod.core.timeline import Change, Settled
 
 
@@ -17,7 +18,7 @@ class StreamState:
     session: int
     tail: int
     spans: tuple[Settled, ...]
-    anchors: tuple[tuple[int, float], ...]
+    anchors: tuple[Anchor, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +31,7 @@ class Transaction:
     sequence: int
     session: int
     tail: int
-    anchors: Sequence[tuple[int, float]] = ()
-    """Clock fits: position and Unix seconds."""
     accounts: Sequence[Account] = ()
     """Of sessions, written anew as they stand."""
+    anchors: tuple[int, Sequence[Anchor]] | None = None
+    """The chronology from that position on, where it changed."""

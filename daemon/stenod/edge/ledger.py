@@ -17,6 +17,7 @@ from dataclasses import astuple
 from pathlib import Path
 
 from stenod.core.accounts import INTERRUPTED, Account
+from stenod.core.chronology import Anchor
 from stenod.core.timeline import Cause, Settled, State
 from stenod.core.transaction import StreamState, Transaction
 from stenod.core.verdict import ExitCode
@@ -43,7 +44,8 @@ CREATE TABLE source (
     stream TEXT PRIMARY KEY, identity TEXT NOT NULL, start INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE anchor (
-    stream TEXT NOT NULL, position INTEGER NOT NULL, unix REAL NOT NULL, PRIMARY KEY (stream, position)
+    stream TEXT NOT NULL, position INTEGER NOT NULL, unix REAL NOT NULL, boottime REAL NOT NULL, pace REAL NOT NULL,
+    boot TEXT NOT NULL, synchronised INTEGER NOT NULL, PRIMARY KEY (stream, position)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE session (
     stream TEXT NOT NULL, name TEXT NOT NULL, provider TEXT NOT NULL, opened_at REAL NOT NULL, ready_at REAL,
@@ -138,10 +140,10 @@ class Ledger:
                 "INSERT INTO outbox VALUES (?, ?, ?, ?)",
                 [(stream, epoch, sequence, line) for sequence, line in transaction.lines],
             )
-            database.executemany(
-                "INSERT OR REPLACE INTO anchor VALUES (?, ?, ?)",
-                [(stream, position, unix) for position, unix in transaction.anchors],
-            )
+            if transaction.anchors is not None:
+                first, anchors = transaction.anchors
+                database.execute("DELETE FROM anchor WHERE stream = ? AND position >= ?", (stream, first))
+                database.executemany("INSERT INTO anchor VALUES (?, ?, ?, ?, ?, ?, ?)", _anchor_rows(stream, anchors))
             database.execute(
                 "UPDATE stream SET sequence = ?, session = ?, tail = ? WHERE stream = ?",
                 (transaction.sequence, transaction.session, transaction.tail, stream),
@@ -244,9 +246,18 @@ class Ledger:
         for start, end, state, cause in self._commits.execute(query, (stream,)):
             yield Settled(start, end, State(state), None if cause is None else Cause(cause))
 
-    def _anchors(self, stream: str) -> Iterable[tuple[int, float]]:
-        query = "SELECT position, unix FROM anchor WHERE stream = ? ORDER BY position"
-        yield from self._commits.execute(query, (stream,))
+    def _anchors(self, stream: str) -> Iterable[Anchor]:
+        query = (
+            "SELECT position, unix, boottime, pace, boot, synchronised FROM anchor WHERE stream = ? ORDER BY position"
+        )
+        for position, unix, boottime, pace, boot, synchronised in self._commits.execute(query, (stream,)):
+            yield Anchor(
+                position=position, unix=unix, boottime=boottime, pace=pace, boot=boot, synchronised=bool(synchronised)
+            )
+
+
+def _anchor_rows(stream: str, anchors: Iterable[Anchor]) -> list[tuple[str | int | float, ...]]:
+    return [(stream, one.position, one.unix, one.boottime, one.pace, one.boot, one.synchronised) for one in anchors]
 
 
 def _rows(stream: str, spans: Iterable[Settled]) -> list[tuple[str, int, int, str, str | None]]:

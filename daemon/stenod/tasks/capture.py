@@ -11,6 +11,7 @@ from typing import Protocol
 import trio
 
 from stenod.core import records
+from stenod.core.chronology import Anchor
 from stenod.core.clock import Clock
 from stenod.core.log import Log
 from stenod.core.source import READ_AHEAD_SECONDS, Block, Reader, Source, SourceLost
@@ -114,9 +115,11 @@ class Capture:
             missing = now - duration - self._seen_at
             await self._journal.gap(round(missing * self._journal.rate), Cause.DEVICE)
         elif self._live and self._journal.tail > 0:
-            missing = began_at - self._journal.utc(self._journal.tail)
+            anchor = self._journal.chronology.at(self._journal.tail)
+            missing = 0.0 if anchor is None else began_at - anchor.unix
             await self._journal.gap(round(missing * self._journal.rate), Cause.STOPPED)
-        self._journal.anchor(self._journal.tail, began_at)
+        began = now - duration
+        self._journal.chronology.begin(Anchor(position=self._journal.tail, unix=began_at, boottime=began))
         if self._told_lost:
             self._told_lost = False
             await self._tell("back", f"{self._source.description} is back")

@@ -12,6 +12,7 @@ import trio
 
 from stenod.core import records
 from stenod.core.accounts import Account
+from stenod.core.chronology import Chronology
 from stenod.core.records import Record
 from stenod.core.timeline import Cause, Change, State, Timeline
 from stenod.core.transaction import StreamState, Transaction
@@ -45,10 +46,9 @@ class Commits:
         timeline: Timeline,
         ledger: Ledger,
         offload: Offload,
+        chronology: Chronology,
         times: Callable[[int, int], dict[str, Any]],
     ) -> None:
-        self.anchors: list[tuple[int, float]] = []
-        """What the next transaction writes of the clock."""
         self.ahead = False
         """Memory knows of a commit that the disk may not have (yet, or ever): nothing is deleted meanwhile."""
         self._stream = stream
@@ -58,6 +58,7 @@ class Commits:
         self._timeline = timeline
         self._ledger = ledger
         self._offload = offload
+        self._chronology = chronology
         self._times = times
         self._lock = trio.Lock()
         self._lost: list[tuple[Change, Cause, bool]] = []
@@ -93,7 +94,6 @@ class Commits:
             for span in change.fresh
         ]
         identified = [self._identified(record) for record in [*gaps, *new]]
-        anchors, self.anchors = self.anchors, []
         accounts = [(account, account()) for account in self._accounts.values()]
         transaction = Transaction(
             changes=[change for change in [*(change for change, _, _ in losses), *changes] if change.fresh],
@@ -101,8 +101,8 @@ class Commits:
             sequence=self._sequence,
             session=self._session,
             tail=self._timeline.tail,
-            anchors=anchors,
             accounts=[account for _, account in accounts],
+            anchors=self._chronology.unwritten(),
         )
         self.ahead = True
         await self._offload(self._ledger.commit, self._stream, self._epoch, transaction)

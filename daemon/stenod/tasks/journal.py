@@ -8,15 +8,14 @@ It does not know what a provider or a turn is. Where the disk, the threads and t
 builds it: simulation hands in memory and inline calls.
 """
 
-from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
 import trio
 
-from stenod.core import records
 from stenod.core.accounts import Account
+from stenod.core.chronology import NOTHING, Chronology
 from stenod.core.clock import Clock
 from stenod.core.records import Record
 from stenod.core.timeline import Cause, Settled, Span, Timeline
@@ -49,12 +48,19 @@ class Journal:
         """No more audio will come."""
         self._ledger = ledger
         self._offload = offload
-        self._anchors: list[tuple[int, float]] = list(state.anchors)
+        told = max((span.end for span in state.spans), default=NOTHING)
+        self.chronology = Chronology(state.rate, state.anchors, told)
         self._pulse = trio.Event()
         self._timeline = Timeline.restored(state.spans, max(state.tail, segments.tail))
         self._audio = StoredAudio(segments=segments, timeline=self._timeline, rate=self.rate, keep=keep_audio)
         self._commits = Commits(
-            stream=stream, state=state, timeline=self._timeline, ledger=ledger, offload=offload, times=self.times
+            stream=stream,
+            state=state,
+            timeline=self._timeline,
+            ledger=ledger,
+            offload=offload,
+            chronology=self.chronology,
+            times=self.times,
         )
         self._lose_missing(segments.spans())
 
@@ -139,29 +145,9 @@ class Journal:
         self.ended.set()
         self._notify()
 
-    def anchor(self, position: int, unix: float) -> None:
-        """Note that `position` was captured at that time; from there on positions map to UTC by it."""
-        while self._anchors and self._anchors[-1][0] >= position:
-            self._anchors.pop()
-        self._anchors.append((position, unix))
-        self._commits.anchors.append((position, unix))
-
-    def utc(self, position: int) -> float:
-        """Return Unix seconds of a position."""
-        if not self._anchors:
-            return self.clock.wall()
-        index = max(0, bisect_right(self._anchors, position, key=lambda anchor: anchor[0]) - 1)
-        anchored, unix = self._anchors[index]
-        return unix + (position - anchored) / self.rate
-
     def times(self, start: int, end: int) -> dict[str, Any]:
-        """Return the four time fields of a record about [start, end)."""
-        return {
-            "start": round(start / self.rate, 3),
-            "end": round(end / self.rate, 3),
-            "started_at": records.rfc3339(self.utc(start)),
-            "ended_at": records.rfc3339(self.utc(end)),
-        }
+        """Return the four time fields of a record about [start, end), which will not change any more."""
+        return self.chronology.times(start, end, self.clock.wall())
 
     def new_session(self) -> str:
         """Return the next session's name; it becomes durable with the next commit."""
@@ -186,6 +172,8 @@ class Journal:
         while True:
             await trio.sleep(sync_seconds)
             await self._offload(self._audio.sync)
+            if self.chronology.changed:
+                await self.commit([])
             self.forget(KEPT_BEHIND_SECONDS)
 
     def forget(self, kept_seconds: float) -> None:

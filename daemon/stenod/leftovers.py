@@ -27,11 +27,12 @@ def left(path: Path, stream: str, pending_seconds: float) -> str:
     """Return the line about audio that stays."""
     return (
         f"{pending_seconds:.1f} s of audio that was not transcribed are kept in {path}; "
-        f"to transcribe: {_resume(path, stream)}; to discard: rm -r {shlex.quote(str(path))}"
+        f"to transcribe: {resume(path, stream)}; to discard: rm -r {shlex.quote(str(path))}"
     )
 
 
-def _resume(path: Path, stream: str) -> str:
+def resume(path: Path, stream: str) -> str:
+    """Return the command that transcribes and prints what waits in a directory."""
     return f"stenod run --input none --state-dir {shlex.quote(str(path))} --stream {shlex.quote(stream)}"
 
 
@@ -74,7 +75,7 @@ def lines(path: Path) -> list[str]:
     except (LedgerUnusable, sqlite3.DatabaseError, OSError, ValueError) as error:
         return [f"cannot read what an earlier run left in {path}: {error}; to discard it: {discard}"]
     return [left(path, stream, seconds) for stream, seconds in held.items()] + [
-        f"lines that were not printed are kept in {path}; to print: {_resume(path, stream)}; to discard: {discard}"
+        f"lines that were not printed are kept in {path}; to print: {resume(path, stream)}; to discard: {discard}"
         for stream in waiting
     ]
 

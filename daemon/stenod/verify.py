@@ -12,7 +12,7 @@ from stenod.core.verdict import ExitCode
 FOLLOW_SECONDS = 0.2
 
 
-def _directory(chosen: Path | None) -> Path:
+def journal_directory(chosen: Path | None) -> Path:
     """Return the state directory that was named, or the one that systemd gave; raises a usage error."""
     given = os.environ.get("STENOD_STATE_DIR") or os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
     if chosen is None and not given:
@@ -40,7 +40,7 @@ def verify(context: click.Context, /, state_dir: Path | None, *, as_json: bool) 
     from stenod.edge.inspection import read
 
     failed = False
-    for found in [audit(stock) for stock in read(_directory(state_dir))]:
+    for found in [audit(stock) for stock in read(journal_directory(state_dir))]:
         failed = failed or bool(found.faults)
         if as_json:
             click.echo(msgspec.json.encode(found))
@@ -68,7 +68,7 @@ def tail(state_dir: Path | None, stream: str, since: str | None, *, follow: bool
     from stenod.edge.inspection import lines_after
     from stenod.edge.output import Output
 
-    directory = _directory(state_dir)
+    directory = journal_directory(state_dir)
     last = (-1, -1) if since is None else _place(since, stream)
     output = Output()
     output.look(cut=False)

@@ -4,10 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from stenod.core import records
+from stenod.core.accounts import Account
 from stenod.core.audit import audit
+from stenod.core.chronology import Anchor
 from stenod.core.timeline import State, Timeline
 from stenod.core.transaction import Transaction
-from stenod.edge.inspection import NoJournal, lines_after, read
+from stenod.edge.inspection import NoJournal, ledger_bytes, lines_after, read, survey
 from stenod.edge.ledger import Ledger
 from stenod.edge.segments import Segments
 
@@ -73,3 +76,57 @@ def test_audio_that_is_being_written_is_counted_in_whole_samples(tmp_path: Path)
         file.write(b"x")
     (audio / "notes.s16le").write_bytes(b"xxxx")
     assert [4] == [span.end for span in read(tmp_path)[0].stored]
+
+
+def test_a_survey_has_the_last_and_the_sums(tmp_path: Path) -> None:
+    """Sessions one by one and of folded months together; status records among others; what a reader waits for."""
+    ledger, segments = journal(tmp_path)
+    status = records.Status(stream="desk", at="", subject="provider", state="lost", reason="")
+    lines = [(2, records.line(status)), (3, b'{"type":"final"}\n')]
+    account = Account(
+        name="desk-000001",
+        provider="toy",
+        opened_at=1.0,
+        ready_at=2.0,
+        alive_at=9.0,
+        ended_at=None,
+        audio=16_000,
+        overlap=0,
+        billed_seconds=7.0,
+        cost=None,
+    )
+    transaction = Transaction(
+        lines=lines,
+        sequence=4,
+        session=1,
+        tail=4,
+        anchors=(0, [Anchor(position=0, unix=5.0, boottime=3.0, pace=0.5, boot="b")]),
+        accounts=[account],
+    )
+    ledger.commit("desk", 0, transaction)
+    ledger._commits.execute("INSERT INTO session_month VALUES ('desk', 'toy', '2026-01', 3, 2, 32000, 0, 5.0, 1.0, 0)")
+    ledger._commits.commit()
+    (found,) = survey(tmp_path, "desk")
+    assert [account] == list(found.accounts)
+    assert [(1, 1, 1.0, 7.0, None), (3, 2, 2.0, 5.0, 1.0)] == [
+        (one.openings, one.sessions, one.audio_seconds, one.billed_seconds, one.cost) for one in found.sums
+    ]
+    assert ["lost"] == [one["state"] for one in found.statuses]
+    assert (4, {"stdout": 3}) == (found.records, dict(found.waiting))
+    assert [Anchor(position=0, unix=5.0, pace=0.5)] == found.anchors
+    assert ledger_bytes(tmp_path) >= (tmp_path / "ledger.sqlite").stat().st_size > 0
+    with pytest.raises(NoJournal, match=r"no stream 'kitchen' in .*; there is desk"):
+        survey(tmp_path, "kitchen")
+    ledger.close()
+    segments.close()
+
+
+def test_a_journal_of_somebody_else_is_said_to_be(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A service's directory is its own: one sentence."""
+
+    def refuse(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "is_file", refuse)
+    with pytest.raises(NoJournal, match=r"cannot read the journal in .*: Permission denied"):
+        survey(tmp_path)

@@ -238,3 +238,16 @@ def test_a_directory_of_something_else_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     named(tmp_path / "empty").release()
     named(tmp_path / "empty").release()
+
+
+def test_who_runs_in_a_directory_is_known_without_disturbing_it(tmp_path: Path) -> None:
+    """Its process while it holds the lock; nobody before and after; a number that is none is nobody's."""
+    path = tmp_path / "state"
+    assert state_directory.holder(path) is None
+    held = state_directory.named(path)
+    assert os.getpid() == state_directory.holder(path)
+    os.ftruncate(held._descriptor, 0)
+    assert 0 == state_directory.holder(path)
+    held.release()
+    assert state_directory.holder(path) is None
+    state_directory.named(path).release()

@@ -5,16 +5,43 @@ it, so audio that came meanwhile shows as pending. Half a sample at a file's end
 """
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
+from stenod.core import records
+from stenod.core.accounts import Account, Sum
 from stenod.core.audit import Stock
+from stenod.core.chronology import Anchor
+from stenod.core.overview import Survey
 from stenod.core.timeline import Cause, Settled, Span, State
 from stenod.core.verdict import ExitCode
 
 LEDGER_NAME = "ledger.sqlite"
+ACCOUNTS_SHOWN = 5
+STATUSES_SHOWN = 5
+LINES_SEARCHED = 100_000
+"""How far back a status record is looked for."""
+ACCOUNT_FIELDS = [field.name for field in fields(Account)]
+ACCOUNTS = """
+SELECT name, provider, opened_at, ready_at, alive_at, ended_at, audio, overlap, billed_seconds, cost, verdict, code
+FROM session WHERE stream = ? ORDER BY length(name) DESC, name DESC LIMIT ?
+"""
+SUMS = """
+SELECT provider, count(*), count(ready_at), sum(audio), sum(overlap), sum(billed_seconds), sum(cost),
+    sum(iif(cost IS NULL, billed_seconds, 0.0))
+FROM session WHERE stream = ?1 GROUP BY provider
+UNION ALL
+SELECT provider, openings, sessions, audio, overlap, billed_seconds, cost, unpriced_seconds
+FROM session_month WHERE stream = ?1
+"""
+STATUSES = """
+SELECT line FROM (SELECT * FROM outbox WHERE stream = ? ORDER BY epoch DESC, sequence DESC LIMIT ?)
+WHERE substr(line, 1, 17) = CAST('{"type":"status",' AS BLOB) ORDER BY epoch DESC, sequence DESC LIMIT ?
+"""
 
 
 class NoJournal(Exception):
@@ -35,8 +62,7 @@ def lines_after(directory: Path, stream: str, place: tuple[int, int]) -> list[tu
     """Return the records (epoch, sequence, line) behind a place in a stream's outbox; raises `NoJournal`."""
     with _opened(directory) as database:
         if database.execute("SELECT 1 FROM stream WHERE stream = ?", (stream,)).fetchone() is None:
-            message = f"there is no stream {stream!r} in {directory}"
-            raise NoJournal(message)
+            raise NoJournal(_no_stream(stream, directory, []))
         query = (
             "SELECT epoch, sequence, line FROM outbox WHERE stream = ? AND (epoch, sequence) > (?, ?)"
             " ORDER BY epoch, sequence"
@@ -44,10 +70,26 @@ def lines_after(directory: Path, stream: str, place: tuple[int, int]) -> list[tu
         return list(database.execute(query, (stream, *place)))
 
 
+def survey(directory: Path, stream: str | None = None) -> list[Survey]:
+    """Return what each stream, or one, has to show at a glance; raises `NoJournal`."""
+    with _opened(directory) as database:
+        database.execute("BEGIN")
+        known = database.execute("SELECT stream, rate, tail FROM stream ORDER BY stream").fetchall()
+        chosen = [row for row in known if stream in (None, row[0])]
+        if stream is not None and not chosen:
+            raise NoJournal(_no_stream(stream, directory, [name for name, _, _ in known]))
+        return [_survey(database, directory, *row) for row in chosen]
+
+
 @contextmanager
 def _opened(directory: Path) -> Iterator[sqlite3.Connection]:
     path = directory / LEDGER_NAME
-    if not path.is_file():
+    try:
+        there = path.is_file()
+    except OSError as error:
+        message = f"cannot read the journal in {directory}: {error.strerror}"
+        raise NoJournal(message) from error
+    if not there:
         message = f"there is no journal in {directory}: name the directory of a run with --state-dir"
         raise NoJournal(message)
     try:
@@ -58,30 +100,75 @@ def _opened(directory: Path) -> Iterator[sqlite3.Connection]:
         raise NoJournal(message) from error
 
 
+def _no_stream(stream: str, directory: Path, known: Sequence[str]) -> str:
+    there = f"; there is {', '.join(known)}" if known else ""
+    return f"there is no stream {stream!r} in {directory}{there}"
+
+
+def _survey(database: sqlite3.Connection, directory: Path, stream: str, rate: int, tail: int) -> Survey:
+    statuses = database.execute(STATUSES, (stream, LINES_SEARCHED, STATUSES_SHOWN)).fetchall()
+    accounts = database.execute(ACCOUNTS, (stream, ACCOUNTS_SHOWN)).fetchall()
+    (count,) = database.execute("SELECT count(*) FROM outbox WHERE stream = ?", (stream,)).fetchone()
+    anchors = database.execute("SELECT position, unix, pace FROM anchor WHERE stream = ? ORDER BY position", (stream,))
+    behind = "SELECT count(*) FROM outbox WHERE stream = ? AND (epoch, sequence) > (?, ?)"
+    return Survey(
+        stream=stream,
+        rate=rate,
+        tail=tail,
+        spans=_settled(database, stream),
+        anchors=[Anchor(position=position, unix=unix, pace=pace) for position, unix, pace in anchors],
+        accounts=[Account(**dict(zip(ACCOUNT_FIELDS, row, strict=True))) for row in reversed(accounts)],
+        sums=[_sum(row, rate) for row in database.execute(SUMS, (stream,))],
+        statuses=[records.parsed(line) for (line,) in reversed(statuses)],
+        records=count,
+        waiting={
+            reader: database.execute(behind, (stream, *place)).fetchone()[0]
+            for reader, place in _places(database, stream).items()
+        },
+        stored=_stored(directory / stream / "audio"),
+    )
+
+
+def _sum(row: tuple[Any, ...], rate: int) -> Sum:
+    provider, openings, sessions, audio, overlap, billed_seconds, cost, unpriced_seconds = row
+    return Sum(
+        provider=provider,
+        openings=openings,
+        sessions=sessions,
+        audio_seconds=audio / rate,
+        overlap_seconds=overlap / rate,
+        billed_seconds=billed_seconds,
+        cost=cost,
+        unpriced_seconds=unpriced_seconds,
+    )
+
+
 def _stock(database: sqlite3.Connection, directory: Path, stream: str, rate: int, tail: int, sequence: int) -> Stock:
-    spans = database.execute("SELECT start, end, state, cause FROM span WHERE stream = ? ORDER BY start", (stream,))
-    settled = [
-        Settled(start, end, State(state), None if cause is None else Cause(cause)) for start, end, state, cause in spans
-    ]
     lines = database.execute(
         "SELECT epoch, sequence, line FROM outbox WHERE stream = ? ORDER BY epoch, sequence", (stream,)
     ).fetchall()
-    places: Mapping[str, tuple[int, int]] = {
-        reader: (epoch, place)
-        for reader, epoch, place in database.execute(
-            "SELECT reader, epoch, sequence FROM reader WHERE stream = ?", (stream,)
-        )
-    }
     return Stock(
         stream=stream,
         rate=rate,
         tail=tail,
         sequence=sequence,
-        spans=settled,
+        spans=_settled(database, stream),
         stored=_stored(directory / stream / "audio"),
         lines=lines,
-        places=places,
+        places=_places(database, stream),
     )
+
+
+def _settled(database: sqlite3.Connection, stream: str) -> list[Settled]:
+    rows = database.execute("SELECT start, end, state, cause FROM span WHERE stream = ? ORDER BY start", (stream,))
+    return [
+        Settled(start, end, State(state), None if cause is None else Cause(cause)) for start, end, state, cause in rows
+    ]
+
+
+def _places(database: sqlite3.Connection, stream: str) -> dict[str, tuple[int, int]]:
+    rows = database.execute("SELECT reader, epoch, sequence FROM reader WHERE stream = ?", (stream,))
+    return {reader: (epoch, sequence) for reader, epoch, sequence in rows}
 
 
 def _stored(directory: Path) -> list[Span]:
@@ -95,3 +182,8 @@ def _stored(directory: Path) -> list[Span]:
         if name.isdigit() and count:
             found.append(Span(int(name), int(name) + count))
     return found
+
+
+def ledger_bytes(directory: Path) -> int:
+    """Return what the database takes on the disk, its write-ahead log included."""
+    return sum(path.stat().st_size for path in directory.glob(f"{LEDGER_NAME}*"))

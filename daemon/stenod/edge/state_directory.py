@@ -88,6 +88,24 @@ def temporary(environment: Mapping[str, str]) -> StateDirectory:
     return directory
 
 
+def holder(path: Path) -> int | None:
+    """Return the process that runs in a directory, 0 where its number is not known; None where none does."""
+    try:
+        descriptor = os.open(path / LOCK_NAME, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        said = os.pread(descriptor, 32, 0).strip()
+        return int(said) if said.isdigit() else 0
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
+    return None
+
+
 def left_behind(environment: Mapping[str, str]) -> list[Path]:
     """Return the temporary directories that no running process holds, oldest first."""
     found = []

@@ -19,7 +19,8 @@ settlements = st.tuples(
     st.sampled_from(list(Cause)),
 )
 restarts = st.tuples(st.just("restore"), st.randoms(use_true_random=False))
-scripts = st.lists(st.one_of(extensions, settlements, settlements, restarts), max_size=25)
+reopenings = st.tuples(st.just("reopen"), st.integers(0, 60), st.integers(0, 60))
+scripts = st.lists(st.one_of(extensions, settlements, settlements, reopenings, restarts), max_size=25)
 
 
 class Model:
@@ -41,6 +42,13 @@ class Model:
             kind = (state, cause, self.serial if state is GAP else 0)
             self.samples[span.start : span.end] = [kind] * span.count
         return tuple(fresh)
+
+    def reopen(self, start: int, end: int) -> tuple[Span, ...]:
+        """Make what is quiet pending, and return its runs."""
+        fresh = tuple(Span(left, right) for left, right, kind in self.runs(start, end) if kind and kind[0] is QUIET)
+        for span in fresh:
+            self.samples[span.start : span.end] = [None] * span.count
+        return fresh
 
     def runs(self, start: int, end: int) -> list[tuple[int, int, tuple[State, Cause | None, int] | None]]:
         """Return (start, end, kind) of each run of equal samples."""
@@ -106,7 +114,10 @@ def test_follows_a_stream() -> None:
 @given(scripts)
 @settings(derandomize=True, deadline=None, max_examples=200)
 def test_equals_a_list_of_samples_and_its_storage(script: list[tuple]) -> None:
-    """Whatever is settled in whatever order: timeline, model and stored rows agree; the cursor never falls."""
+    """Whatever is settled in whatever order: timeline, model and stored rows agree.
+
+    The cursor never falls, but to where quiet was made pending again.
+    """
     model, timeline, rows, cursor = Model(), Timeline(), {}, 0
     for step in script:
         match step:
@@ -120,6 +131,13 @@ def test_equals_a_list_of_samples_and_its_storage(script: list[tuple]) -> None:
                 change = timeline.settle(start, end, state, cause)
                 assert fresh == change.fresh
                 stored(rows, change)
+            case ("reopen", one, other):
+                start, end = sorted(min(position, timeline.tail) for position in (one, other))
+                fresh = model.reopen(start, end)
+                change = timeline.reopen(start, end)
+                assert fresh == change.fresh
+                stored(rows, change)
+                cursor = min([cursor, *(span.start for span in fresh)])
             case ("restore", dice):
                 shuffled = list(rows.values())
                 dice.shuffle(shuffled)
@@ -142,6 +160,8 @@ def test_tiles_the_stream(script: list[tuple]) -> None:
         elif step[0] == "settle":
             start, end = sorted(min(position, timeline.tail) for position in step[1:3])
             timeline.settle(start, end, step[3], step[4] if step[3] is GAP else None)
+        elif step[0] == "reopen":
+            timeline.reopen(*sorted(step[1:3]))
         pieces = sorted((span.start, span.end) for span in [*timeline, *timeline.pending(0, timeline.tail)])
         position = 0
         for start, end in pieces:
@@ -257,3 +277,18 @@ def test_an_empty_stream() -> None:
     assert timeline.pending_run(0, 0) is None
     assert timeline.gap_at(0) is None
     assert timeline.settle(0, 0, QUIET) is NO_CHANGE
+
+
+def test_only_what_was_quiet_is_taken_back() -> None:
+    """Within the bounds that were named; what was transcribed or lost stays that."""
+    timeline = Timeline()
+    timeline.extend(40)
+    timeline.settle(0, 20, QUIET)
+    timeline.settle(20, 30, TRANSCRIBED)
+    timeline.settle(30, 35, GAP, Cause.DEVICE)
+
+    change = timeline.reopen(5, 40)
+
+    assert Change((0,), (Settled(0, 5, QUIET),), (Span(5, 20),)) == change
+    assert [Span(5, 20), Span(35, 40)] == timeline.pending(0, 40)
+    assert timeline.reopen(5, 40) is NO_CHANGE

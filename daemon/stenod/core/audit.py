@@ -154,7 +154,7 @@ def _seconds(stock: Stock, tail: int) -> dict[str, float]:
         name = span.state.value if span.cause is None else f"{span.state.value}:{span.cause.value}"
         totals[name] = totals.get(name, 0.0) + (span.end - span.start) / stock.rate
     totals["pending"] = tail / stock.rate - sum(totals.values())
-    return {name: round(seconds, 3) for name, seconds in totals.items()}
+    return {name: round(seconds, 3) + 0.0 for name, seconds in totals.items()}  # never -0.0
 
 
 def _counted(names: Iterator[str]) -> dict[str, int]:

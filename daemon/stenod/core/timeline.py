@@ -3,6 +3,7 @@
 Positions are sample indexes. Every sample from 0 to the tail is either *settled* (transcribed, quiet, or a gap) or
 *pending*. Only the settled spans are kept: sorted, disjoint, adjacent equals merged, so a month of steady work is
 one span. What is settled once is never settled otherwise: whoever comes second settles only what is still pending.
+Only a person may take a judgement back, that something was quiet (`reopen`); the cursor falls by that and nothing else.
 
 It does not know files, databases or seconds; the ledger stores exactly the `Change`s that it returns.
 """
@@ -169,6 +170,26 @@ class Timeline:
             settled = Settled(piece.start, piece.end, state, cause)
             self._insert(settled, removed, added)
         return Change(tuple(removed), tuple(added), tuple(fresh))
+
+    def reopen(self, start: int, end: int) -> Change:
+        """Make the quiet part of [start, end) pending again; what was transcribed or lost stays that."""
+        kept: list[Settled] = []
+        removed: list[int] = []
+        added: list[Settled] = []
+        fresh: list[Span] = []
+        for span in self._spans:
+            first, last = max(span.start, start), min(span.end, end)
+            if span.state is not State.QUIET or first >= last:
+                kept.append(span)
+                continue
+            edges = ((span.start, first), (last, span.end))
+            rest = [Settled(left, right, span.state) for left, right in edges if left < right]
+            removed.append(span.start)
+            fresh.append(Span(first, last))
+            added += rest
+            kept += rest
+        self._spans = kept
+        return Change(tuple(removed), tuple(added), tuple(fresh)) if fresh else NO_CHANGE
 
     def _insert(self, piece: Settled, removed: list[int], added: list[Settled]) -> None:
         """Insert one piece, merged with its equal neighbours."""

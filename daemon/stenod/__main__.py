@@ -14,6 +14,8 @@ from collections.abc import Iterator
 
 from stenod.core.verdict import ExitCode
 
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return the exit code."""
@@ -70,7 +72,7 @@ def _told(error: BaseException) -> int:
         return ExitCode.INTERRUPTED
     if isinstance(error, BrokenPipeError) and _reader_gone():
         return ExitCode.OK
-    if all(isinstance(leaf, OSError) and leaf.errno in (errno.ENOSPC, errno.EDQUOT) for leaf in leaves):
+    if all(isinstance(leaf, OSError) and leaf.errno in NO_ROOM for leaf in leaves):
         _say(f"stenod: cannot write: {leaves[0]}; make room")
         return ExitCode.CANNOT_CREATE
     if isinstance(codes[0], int) and all(code is not None for code in codes):

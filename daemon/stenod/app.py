@@ -104,6 +104,7 @@ class Daemon:
             base.start_soon(self._watchdog().run)
             base.start_soon(self._announce)
             await self._work()
+            await parts.journal.flush()
             parts.printer.finish()
             with self._printer_scope:
                 await self._printed.wait()

@@ -20,6 +20,7 @@ from stenod.app import Daemon, Outcome, Parts
 from stenod.config import Loaded, holds_on_fatal, state_directory
 from stenod.core.backoff import Backoff, OpeningBudget
 from stenod.core.log import Log
+from stenod.core.retention import RetentionLimits
 from stenod.core.verdict import ExitCode
 from stenod.edge import retry, secrets, telemetry, websocket
 from stenod.edge import state_directory as directories
@@ -41,11 +42,13 @@ from stenod.tasks.printer import Printer
 from stenod.tasks.provider import Provider
 from stenod.tasks.session_options import SessionOptions
 from stenod.tasks.sessions import Sessions
+from stenod.tasks.stored_audio import Keeping
 from stenod.tasks.supervisor import Supervisor, SupervisorOptions
 from stenod.tasks.transcript import Transcript
 
 LOCAL = "local"
 LOG_FLUSH_SECONDS = 10.0
+HOUR_SECONDS = 3600.0
 
 
 class NotPossible(Exception):
@@ -89,7 +92,7 @@ async def run(assembly: Assembly) -> Outcome:
     async with trio.open_nursery() as nursery:
         dialect, key = await _provider(assembly, nursery)
         assembly.telemetry.conceal(key)
-        journal = _journal(assembly)
+        journal = _journal(assembly, log)
         try:
             parts = _parts(assembly, journal, dialect, key, log)
             outcome = await Daemon(parts).run()
@@ -99,7 +102,7 @@ async def run(assembly: Assembly) -> Outcome:
     return outcome
 
 
-def _journal(assembly: Assembly) -> Journal:
+def _journal(assembly: Assembly, log: Log) -> Journal:
     options, directory = assembly.options, assembly.directory
     ledger = Ledger(directory.ledger)
     state = ledger.open_stream(options.stream, options.capture.rate)
@@ -118,7 +121,16 @@ def _journal(assembly: Assembly) -> Journal:
         ledger=ledger,
         clock=RealClock(),
         offload=partial(trio.to_thread.run_sync, limiter=limiter),
-        keep_audio=options.journal.keep_audio,
+        log=log,
+        keeping=Keeping(
+            transcribed=options.journal.keep_audio,
+            quiet_seconds=options.journal.quiet_hours * HOUR_SECONDS,
+            limits=RetentionLimits(
+                bytes_max=options.journal.audio_bytes_max,
+                seconds_max=options.journal.audio_hours_max * HOUR_SECONDS,
+                free_bytes_min=options.journal.free_bytes_min,
+            ),
+        ),
     )
 
 

@@ -102,7 +102,16 @@ class JournalOptions:
     """What is kept on the disk."""
 
     keep_audio: bool = False
-    """Keep audio that has been transcribed; otherwise it is deleted once its words are safe."""
+    """Keep audio that has been transcribed, as long as there is room; otherwise it goes once its words are safe."""
+    quiet_hours: Annotated[float, Meta(ge=0.0, le=8760.0)] = 24.0
+    """How long audio is kept that was not sent because nobody spoke in it, should that have been a mistake."""
+    audio_bytes_max: Annotated[int, Meta(ge=33_554_432, le=10**15)] = 4_000_000_000
+    """The most that all audio may take. Past it the oldest goes: what is kept, then quiet, then what was still to be
+    transcribed, which is printed as a gap. 4 GB are 37 hours at 16000 samples a second."""
+    audio_hours_max: Annotated[float, Meta(ge=1.0, le=87600.0)] = 168.0
+    """The oldest audio that is kept for a provider that is away."""
+    free_bytes_min: Annotated[int, Meta(ge=0, le=10**15)] = 200_000_000
+    """The room that is left on the disk: with less, old audio goes, but never that of the last two minutes."""
     segment_seconds: Annotated[int, Meta(ge=1, le=60)] = 10
     """Length of one audio file. Audio is deleted by whole files."""
     sync_seconds: Annotated[float, Meta(ge=0.05, le=60.0)] = 1.0

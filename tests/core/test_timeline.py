@@ -90,6 +90,11 @@ def check_queries(model: Model, timeline: Timeline) -> None:
         covering = [span for span in model.spans() if span.start <= position < span.end and span.state is GAP]
         assert (covering[0] if kind and covering else None) == timeline.gap_at(position)
         assert model.first_pending(position) == timeline.first_pending(position)
+        gaps = [span.end for span in model.spans() if span.state is GAP and span.end <= position]
+        assert max(gaps, default=0) == timeline.last_gap_end(position)
+        for state in State:
+            held = any(kind is not None and kind[0] is state for kind in model.samples[position : position + 5])
+            assert held == timeline.holds(state, position, position + 5)
         assert model.pending(position, tail) == timeline.pending(position, tail)
         assert model.pending(0, position) == timeline.pending(0, position)
         assert model.pending(position // 2, position) == timeline.pending(position // 2, position)
@@ -292,3 +297,17 @@ def test_only_what_was_quiet_is_taken_back() -> None:
     assert Change((0,), (Settled(0, 5, QUIET),), (Span(5, 20),)) == change
     assert [Span(5, 20), Span(35, 40)] == timeline.pending(0, 40)
     assert timeline.reopen(5, 40) is NO_CHANGE
+
+
+def test_a_gap_that_goes_on_is_one_gap() -> None:
+    """While the disk takes nothing, a second of loss is not ten spans."""
+    timeline = Timeline()
+    timeline.extend(100)
+    timeline.settle(60, 100, GAP, Cause.DISK)
+    for _ in range(10):
+        timeline.prolong_gap(10)
+    assert timeline.tail == 200
+    assert list(timeline) == [Settled(60, 200, GAP, Cause.DISK)]
+    timeline.extend(5)
+    with pytest.raises(AssertionError):
+        timeline.prolong_gap(1)

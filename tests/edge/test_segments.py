@@ -14,12 +14,14 @@ import msgspec
 import pytest
 import trio
 
+from fakes.log import FakeLog
 from fakes.segments import MemoryFiles, MemorySegments
 from stenod.core.timeline import Span, State
 from stenod.core.transaction import Transaction
 from stenod.edge.ledger import Ledger
 from stenod.edge.segments import Segments
 from stenod.tasks.journal import Journal
+from stenod.tasks.stored_audio import Keeping
 
 MAX = 100
 PAGE = 4096
@@ -518,7 +520,14 @@ def test_the_journal_tells_what_a_power_cut_took(folder: Path) -> None:
         state = ledger.open_stream("room", 1000)
         segments = Segments(folder, MAX)
         journal = Journal(
-            stream="room", state=state, segments=segments, ledger=ledger, clock=FrozenClock(), offload=inline
+            stream="room",
+            state=state,
+            segments=segments,
+            ledger=ledger,
+            clock=FrozenClock(),
+            offload=inline,
+            log=FakeLog(),
+            keeping=Keeping(),
         )
         assert [Span(10 - settled, 90), Span(100, 110)] == journal.pending(0, 120)
         assert ([], settled) == trio.run(journal.commit, [], [(0, 10, State.TRANSCRIBED, None)])

@@ -6,10 +6,12 @@ from typing import Any
 import trio
 
 from fakes.clock import FakeClock
+from fakes.log import FakeLog
 from fakes.segments import MemoryFiles, MemorySegments
 from stenod.core import records
 from stenod.edge.ledger import Ledger
 from stenod.tasks.journal import Journal
+from stenod.tasks.stored_audio import Keeping
 
 RATE = 1000
 """Low, so that hours cost little; nothing in the tasks depends on it."""
@@ -37,7 +39,9 @@ class Disk:
         await trio.sleep(self.seconds)
         return function(*arguments)
 
-    def journal(self, clock: FakeClock | None = None, *, keep_audio: bool = False) -> Journal:
+    def journal(
+        self, clock: FakeClock | None = None, *, keeping: Keeping | None = None, log: FakeLog | None = None
+    ) -> Journal:
         """Open the journal as a new process would."""
         return Journal(
             stream=STREAM,
@@ -46,7 +50,8 @@ class Disk:
             ledger=self.ledger,
             clock=clock or FakeClock(),
             offload=self.offload,
-            keep_audio=keep_audio,
+            keeping=keeping or Keeping(),
+            log=log or FakeLog(),
         )
 
     def lines(self, kind: str | None = None) -> list[dict[str, Any]]:

@@ -4,6 +4,8 @@
 Held to the contract of the real ones in `edge/test_segments.py`.
 """
 
+import errno
+import os
 from collections.abc import Callable
 
 from stenod.core.timeline import Span
@@ -17,6 +19,16 @@ class MemoryFiles:
     def __init__(self) -> None:
         self.contents: dict[int, bytearray] = {}
         self.synced: dict[int, int] = {}
+        self.bytes_max: int | None = None
+        """How much the disk takes."""
+        self.broken = 0
+        """The error of every read and sync, if there is one."""
+
+    @property
+    def free_bytes(self) -> int:
+        """What there is room for."""
+        stored = sum(len(content) for content in self.contents.values())
+        return 2**40 if self.bytes_max is None else max(0, self.bytes_max - stored)
 
     def survivors(self) -> "MemoryFiles":
         """Return the disk after a power cut: what was never synced is gone."""
@@ -49,6 +61,8 @@ class MemorySegments:
         """Store s16le samples from `position` on, which is at or after the tail."""
         assert len(pcm) % SAMPLE_BYTES == 0, len(pcm)
         assert position >= self.tail, (position, self.tail)
+        if len(pcm) > self.files.free_bytes:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         while pcm:
             start = self._file_for(position)
             room = (self._samples_max - self._count(start)) * SAMPLE_BYTES
@@ -60,6 +74,7 @@ class MemorySegments:
 
     def read(self, position: int, count: int) -> bytes:
         """Return up to `count` contiguous samples from `position`; fewer before a hole, none in one."""
+        self._work()
         pieces = []
         for start in sorted(self.files.contents):
             end = start + self._count(start)
@@ -75,6 +90,7 @@ class MemorySegments:
 
     def sync(self) -> None:
         """Make everything appended before this call durable."""
+        self._work()
         self.files.synced = {start: len(content) for start, content in self.files.contents.items()}
 
     def forget(self, dispensable: Callable[[Span], bool]) -> int:
@@ -94,9 +110,17 @@ class MemorySegments:
         self._writing = None
         self.sync()
 
+    def free_bytes(self) -> int:
+        """Return what the disk has room for."""
+        return self.files.free_bytes
+
     def finish_file(self) -> None:
         """End the file being written, so that `forget` may take it."""
         self._writing = None
+
+    def _work(self) -> None:
+        if self.files.broken:
+            raise OSError(self.files.broken, os.strerror(self.files.broken))
 
     def _count(self, start: int) -> int:
         return len(self.files.contents[start]) // SAMPLE_BYTES

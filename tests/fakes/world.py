@@ -35,6 +35,7 @@ from stenod.tasks.printer import Printer
 from stenod.tasks.provider import Provider
 from stenod.tasks.session_options import SessionOptions
 from stenod.tasks.sessions import Sessions
+from stenod.tasks.stored_audio import Keeping
 from stenod.tasks.supervisor import Supervisor, SupervisorOptions
 from stenod.tasks.transcript import Transcript
 
@@ -93,6 +94,7 @@ class Conditions:
     """When a person stops it."""
     write_seconds: float = 0.0
     """How long the reader takes for a line."""
+    keeping: Keeping = field(default_factory=Keeping)
     seed: int = 0
 
 
@@ -403,6 +405,8 @@ class World:
             ledger=self.ledger,
             clock=self.clock,
             offload=inline,
+            log=self.log,
+            keeping=conditions.keeping,
         )
         self._nursery: trio.Nursery | None = None
 

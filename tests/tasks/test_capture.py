@@ -62,6 +62,7 @@ class Studio:
         """Run for so long, then cancel."""
         with trio.move_on_after(seconds):
             await self.capture.run()
+        await self.journal.flush()
 
     def utc(self, position: int) -> float:
         """What a record would say of the position."""

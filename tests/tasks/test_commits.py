@@ -5,8 +5,11 @@ import trio
 
 from fakes.journal import Disk, status
 from fakes.source import speech
+from stenod.core.outage import ROOM
 from stenod.core.timeline import Cause, Settled, Span, State
+from stenod.core.transaction import LedgerStalled, Transaction
 from stenod.edge.ledger import LedgerUnusable
+from stenod.tasks.commits import NOTES_MAX
 
 HEARD = State.TRANSCRIBED
 
@@ -41,13 +44,19 @@ async def test_a_failed_commit_costs_no_audio(autojump_clock: trio.abc.Clock) ->
     assert speech(0, 300) == again.read(0, 300)
 
 
-async def test_a_cancelled_gap_is_whole(autojump_clock: trio.abc.Clock) -> None:
-    """The timeline is not extended by samples that nobody explains."""
+async def test_whoever_loses_something_waits_for_nothing(autojump_clock: trio.abc.Clock) -> None:
+    """A gap and a status cost capture no time, however slow the disk is; upkeep writes them."""
     disk = Disk()
     disk.seconds = 5.0
     journal = disk.journal()
-    with trio.move_on_after(1.0):
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(journal.maintain, 1.0)
         await journal.gap(100, Cause.DEVICE)
+        journal.note(status("a"))
+        assert trio.current_time() == 0.0
+        await trio.sleep(20.0)
+        nursery.cancel_scope.cancel()
+    assert ["gap", "status"] == [line["type"] for line in disk.lines()]
     assert journal.settled() == disk.journal().settled() == [Settled(0, 100, State.GAP, Cause.DEVICE)]
 
 
@@ -88,3 +97,120 @@ async def test_an_epoch_is_part_of_the_ids(autojump_clock: trio.abc.Clock) -> No
     written, _ = await disk.journal().commit([status("new")])
     assert written[0].id == "room-0001-0000000000"
     assert ["old", "new"] == [line["reason"] for line in disk.lines()]
+
+
+def stalling(disk: Disk, seconds: float) -> None:
+    """Let the ledger refuse every write until that moment, as a full disk does."""
+    write, until = disk.ledger.commit, trio.current_time() + seconds
+
+    def commit(stream: str, epoch: int, transaction: Transaction) -> None:
+        if trio.current_time() < until:
+            raise LedgerStalled("database or disk is full", ROOM)
+        write(stream, epoch, transaction)
+
+    disk.ledger.commit = commit
+
+
+async def test_a_full_disk_delays_and_loses_nothing(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
+    """Callers wait, memory goes on, and all of it comes in order when there is room; a person is told."""
+    disk = Disk(samples_max=1000)
+    journal = disk.journal()
+    nursery.start_soon(journal.maintain, 1.0)
+    journal.append(speech(0, 9000))
+    stalling(disk, 100.0)
+    nursery.start_soon(journal.commit, [status("a")], [(0, 3000, HEARD, None)])
+    await trio.sleep(1.0)
+    nursery.start_soon(journal.commit, [status("b")], [(3000, 6000, HEARD, None)])
+    await journal.gap(500, Cause.DEVICE)
+    await trio.sleep(89.0)
+    assert disk.lines() == []
+    assert [Span(0, 9000)] == disk.journal().pending(0, 9000)
+    assert journal.read(0, 6000) == speech(0, 6000)
+
+    await trio.sleep(60.0)
+    assert ["a", "b"] == [line["reason"] for line in disk.lines("status") if line["subject"] == "test"]
+    assert ["lost", "back"] == [line["state"] for line in disk.lines("status") if line["subject"] == "journal"]
+    assert ["device"] == [line["cause"] for line in disk.lines("gap")]
+    assert journal.settled() == disk.journal().settled()
+    ids = [line["id"] for line in disk.lines()]
+    assert ids == sorted(set(ids))
+    await trio.sleep(2.0)
+    journal.forget(0.0)
+    assert [6000, 7000, 8000] == sorted(disk.files.contents)
+
+
+async def test_what_waits_for_a_full_disk_can_be_ended(autojump_clock: trio.abc.Clock) -> None:
+    """Whoever stops us is not kept waiting; what was settled is written by whoever comes next."""
+    disk = Disk()
+    journal = disk.journal()
+    journal.append(speech(0, 100))
+    stalling(disk, 60.0)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(journal.commit, [status("first")], [(0, 40, HEARD, None)])
+        await trio.sleep(0.1)
+        nursery.start_soon(journal.commit, [status("second")], [(40, 80, HEARD, None)])
+        await trio.sleep(10.0)
+        nursery.cancel_scope.cancel()
+    assert trio.current_time() == 10.1
+    with trio.move_on_after(1.0):
+        await journal.commit([status("third")])
+    assert disk.lines() == []
+    await trio.sleep(60.0)
+    await journal.commit([], [(80, 100, HEARD, None)])
+    assert ["first"] == [line["reason"] for line in disk.lines("status") if line["subject"] == "test"]
+    assert [Span(40, 80)] == journal.pending(0, 100)
+    assert journal.settled() == disk.journal().settled()
+
+
+async def test_the_last_things_are_written_on_the_way_down(autojump_clock: trio.abc.Clock) -> None:
+    """A gap that nobody waited for is in the ledger of the next run; with a full disk that is found by its holes."""
+    disk = Disk()
+    ledger, disk.ledger.close = disk.ledger, lambda: None
+    journal = disk.journal()
+    journal.append(speech(0, 100))
+    await journal.gap(50, Cause.OVERFLOW)
+    journal.append(speech(150, 50))
+    journal.close()
+    assert ["overflow"] == [line["cause"] for line in disk.lines("gap")]
+    stalling(disk, 60.0)
+    journal = disk.journal()
+    await journal.gap(50, Cause.OVERFLOW)
+    journal.append(speech(250, 50))
+    journal.close()
+    await trio.sleep(60.0)
+    again = disk.journal()
+    await again.commit([])
+    assert [(100, 150), (200, 250)] == [(one.start, one.end) for one in again.settled() if one.state is State.GAP]
+    assert ledger is disk.ledger
+
+
+async def test_a_ledger_that_failed_takes_nothing_more(autojump_clock: trio.abc.Clock) -> None:
+    """Memory never runs ahead of it: every further commit fails, and upkeep ends the process."""
+    disk = Disk()
+    journal = disk.journal()
+    journal.append(speech(0, 300))
+    disk.ledger._commits.execute("PRAGMA query_only = ON")
+    with pytest.raises(LedgerUnusable):
+        await journal.commit([status("a")], [(0, 100, HEARD, None)])
+    disk.ledger._commits.execute("PRAGMA query_only = OFF")
+    with pytest.raises(LedgerUnusable):
+        await journal.commit([status("b")], [(100, 200, HEARD, None)])
+    with pytest.RaisesGroup(LedgerUnusable, flatten_subgroups=True):
+        await journal.maintain(1.0)
+    assert disk.lines() == []
+    assert [Span(0, 300)] == disk.journal().pending(0, 300)
+
+
+async def test_what_waits_to_be_told_is_bounded(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
+    """A device that comes and goes for a week beside a full disk costs no memory; the newest are told."""
+    disk = Disk()
+    journal = disk.journal()
+    stalling(disk, 50.0)
+    nursery.start_soon(journal.maintain, 1.0)
+    await trio.sleep(1.0)
+    for number in range(3 * NOTES_MAX):
+        journal.note(status(str(number)))
+    await trio.sleep(100.0)
+    told = [line["reason"] for line in disk.lines("status") if line["subject"] == "test"]
+    assert len(told) <= NOTES_MAX + 1
+    assert told[-1] == str(3 * NOTES_MAX - 1)

@@ -47,6 +47,7 @@ async def test_a_gap_is_settled_and_told(autojump_clock: trio.abc.Clock) -> None
     journal.append(speech(0, 100))
     await journal.gap(400, Cause.DEVICE)
     journal.append(speech(500, 100))
+    await journal.flush()
     assert journal.tail == 600
     assert [Span(0, 100), Span(500, 600)] == journal.pending(0, 600)
     assert [(0.1, 0.5, "device")] == [(gap["start"], gap["end"], gap["cause"]) for gap in disk.lines("gap")]
@@ -62,6 +63,7 @@ async def test_a_gap_is_never_taken_for_audio(autojump_clock: trio.abc.Clock, nu
     journal.append(speech(0, 100))
     nursery.start_soon(journal.commit, [status("a")])
     nursery.start_soon(journal.gap, 400, Cause.OVERFLOW)
+    nursery.start_soon(journal.maintain, 1.0)
     for _ in range(12):
         await trio.sleep(1.0)
         assert [Span(0, 100)] == journal.pending(0, journal.tail)
@@ -253,6 +255,7 @@ def test_whatever_happens_every_sample_is_accounted_for(script: list[tuple[str, 
                     journal.append(speech(journal.tail, first))
                 case "gap":
                     await journal.gap(first, Cause.DEVICE)
+                    await journal.flush()
                 case "settle":
                     start = min(first, journal.tail)
                     await journal.commit([status("x")], [(start, min(start + second, journal.tail), HEARD, None)])

@@ -98,6 +98,48 @@ class Booth:
         return spans
 
 
+async def test_audio_that_goes_while_it_is_sent(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
+    """Retention may take a file from under it, the overlap included: it looks again, and goes on behind the gap."""
+    booth = Booth()
+    booth.disk.samples_max = 1000
+    booth.journal = booth.pacer._journal = booth.disk.journal(booth.clock)
+    booth.record(speech(0, 9000))
+    await booth.journal.commit([], [(0, 2000, State.TRANSCRIBED, None)])
+    booth.pacer._settled = 2000
+    nursery.start_soon(booth.run)
+    await trio.sleep(0.5)
+    assert 0 < booth.pacer.sent < 2000
+    del booth.disk.files.contents[1000]
+    booth.journal._commits.lose(2000, 5000, Cause.RETENTION)
+    for start in (2000, 3000, 4000):
+        del booth.disk.files.contents[start]
+    booth.journal.finish()
+    booth.pacer.cut(9000)
+    await trio.sleep(20.0)
+    assert booth.pacer.sent == 9000
+    assert (5000, 9000) == booth.streamed()[-1]
+    assert booth.streamed()[0][1] <= 1000
+    booth.check()
+
+
+async def test_audio_that_is_lost_on_the_disk_ends_nothing(
+    autojump_clock: trio.abc.Clock, nursery: trio.Nursery
+) -> None:
+    """A file that somebody deleted is a gap from then on; what comes behind it is sent."""
+    booth = Booth()
+    booth.disk.samples_max = 1000
+    booth.journal = booth.pacer._journal = booth.disk.journal(booth.clock)
+    booth.record(speech(0, 5000))
+    del booth.disk.files.contents[2000]
+    nursery.start_soon(booth.run)
+    booth.journal.finish()
+    booth.pacer.cut(5000)
+    await trio.sleep(20.0)
+    assert booth.streamed() == [(0, 2000), (3000, 5000)]
+    await booth.journal.flush()
+    assert [(2.0, 3.0)] == [(gap["start"], gap["end"]) for gap in booth.disk.lines("gap")]
+
+
 @pytest.mark.slow
 async def test_a_live_minute(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
     """Blocks of 20 ms become messages of 100 ms, each sent as soon as it is full."""

@@ -103,7 +103,7 @@ class Timeline:
     def first_pending(self, start: int) -> int:
         """The first pending sample at or after `start`; at least the tail where there is none."""
         position = start
-        for span in self._spans[self._index(start) :]:
+        for span in self._from(start):
             if span.start > position:
                 break
             position = max(position, span.end)
@@ -113,7 +113,7 @@ class Timeline:
         """The pending parts of [start, end)."""
         found = []
         position = start
-        for span in self._spans[self._index(start) :]:
+        for span in self._from(start):
             if span.start >= end:
                 break
             if span.start > position:
@@ -132,13 +132,22 @@ class Timeline:
         following = next((span.start for span in self._spans[index : index + 2] if span.start > first), end)
         return Span(first, min(end, following))
 
+    def holds(self, state: State, start: int, end: int) -> bool:
+        """Whether any sample of [start, end) is settled as `state`."""
+        for span in self._from(start):
+            if span.start >= end:
+                return False
+            if span.state is state and span.end > start:
+                return True
+        return False
+
     def pending_count(self) -> int:
         """Samples that are still to be transcribed."""
         return sum(span.count for span in self.pending(0, self.tail)) if self.tail else 0
 
     def gap_at(self, position: int) -> Settled | None:
         """The gap that covers `position`, if one does."""
-        for span in self._spans[self._index(position) :]:
+        for span in self._from(position):
             if span.start > position:
                 return None
             if span.end > position and span.state is State.GAP:
@@ -152,10 +161,19 @@ class Timeline:
         self.tail += count
         return start
 
+    def prolong_gap(self, count: int) -> None:
+        """Append `count` samples to the gap that ends at the tail."""
+        last = self._spans[-1]
+        assert (last.state, last.end) == (State.GAP, self.tail), (last, self.tail)
+        self.tail += count
+        self._spans[-1] = Settled(last.start, self.tail, last.state, last.cause)
+
     def last_gap_end(self, position: int) -> int:
         """Where the last gap before `position` ends; 0 where there is none."""
-        before = [span.end for span in self._spans[: self._index(position) + 1] if span.state is State.GAP]
-        return max((end for end in before if end <= position), default=0)
+        for span in reversed(self._spans[: self._index(position) + 1]):
+            if span.state is State.GAP and span.end <= position:
+                return span.end
+        return 0
 
     def settle(self, start: int, end: int, state: State, cause: Cause | None = None) -> Change:
         """Settle the pending part of [start, end), which must not reach beyond the tail."""
@@ -210,6 +228,11 @@ class Timeline:
             else:
                 removed.append(span.start)
         added.append(merged)
+
+    def _from(self, position: int) -> Iterator[Settled]:
+        """The spans from the first one that may cover `position` on."""
+        for index in range(self._index(position), len(self._spans)):
+            yield self._spans[index]
 
     def _index(self, position: int) -> int:
         """The index of the first span that may cover `position` or lie after it."""

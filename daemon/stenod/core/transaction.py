@@ -8,6 +8,17 @@ from stenod.core.chronology import Anchor
 from stenod.core.timeline import Change, Settled
 
 
+class LedgerStalled(Exception):
+    """The ledger cannot do it now (a full disk, somebody else's lock); nothing was written, and it may be tried again.
+
+    `remedy` says what a person can do.
+    """
+
+    def __init__(self, message: str, remedy: str) -> None:
+        super().__init__(message)
+        self.remedy = remedy
+
+
 @dataclass(frozen=True, slots=True)
 class StreamState:
     """What the ledger knows of a stream when it is opened."""

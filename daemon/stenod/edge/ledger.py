@@ -18,8 +18,9 @@ from pathlib import Path
 
 from stenod.core.accounts import INTERRUPTED, Account
 from stenod.core.chronology import Anchor
+from stenod.core.outage import CHECK, ROOM
 from stenod.core.timeline import Cause, Settled, State
-from stenod.core.transaction import StreamState, Transaction
+from stenod.core.transaction import LedgerStalled, StreamState, Transaction
 from stenod.core.verdict import ExitCode
 
 SCHEMA_VERSION = 2
@@ -78,6 +79,16 @@ ON CONFLICT DO UPDATE SET
 FOLDED = "DELETE FROM session WHERE stream = ?1 AND ended_at IS NOT NULL AND (length(name), name) <= (length(?2), ?2)"
 
 
+STALLED = {
+    sqlite3.SQLITE_FULL: ROOM,
+    sqlite3.SQLITE_IOERR: CHECK,
+    sqlite3.SQLITE_CANTOPEN: CHECK,
+    sqlite3.SQLITE_BUSY: "end whatever else uses the journal's database",
+    sqlite3.SQLITE_LOCKED: "end whatever else uses the journal's database",
+}
+"""What goes away by itself or by a person's hand, while we wait; with what to do."""
+
+
 class LedgerUnusable(Exception):
     """The database cannot be used as it is; the text says why and what to do."""
 
@@ -129,8 +140,8 @@ class Ledger:
         return list(self._commits.execute("SELECT stream, rate FROM stream ORDER BY stream"))
 
     def commit(self, stream: str, epoch: int, transaction: Transaction) -> None:
-        """Write all of it or nothing; durable when it returns."""
-        with self._explained(), self._commits as database:
+        """Write all of it or nothing; durable when it returns. Raises `LedgerStalled` where it may be tried again."""
+        with self._at_work(), self._commits as database:
             for change in transaction.changes:
                 database.executemany(
                     "DELETE FROM span WHERE stream = ? AND start = ?", [(stream, start) for start in change.removed]
@@ -152,31 +163,30 @@ class Ledger:
 
     def unprinted(self, stream: str, reader: str, count: int) -> list[tuple[int, int, bytes]]:
         """Return up to `count` records (epoch, sequence, line) that the reader has not seen, in order."""
-        place = (
-            self._commits.execute(
-                "SELECT epoch, sequence FROM reader WHERE stream = ? AND reader = ?", (stream, reader)
-            ).fetchone()
-            or BEFORE_ALL
-        )
         query = (
             "SELECT epoch, sequence, line FROM outbox WHERE stream = ? AND (epoch, sequence) > (?, ?)"
             " ORDER BY epoch, sequence LIMIT ?"
         )
-        return list(self._commits.execute(query, (stream, *place, count)))
+        with self._at_work():
+            place = self._commits.execute(
+                "SELECT epoch, sequence FROM reader WHERE stream = ? AND reader = ?", (stream, reader)
+            ).fetchone()
+            return list(self._commits.execute(query, (stream, *(place or BEFORE_ALL), count)))
 
     def recent(self, stream: str, count: int) -> list[bytes]:
         """Return the last records' lines, oldest first."""
         query = "SELECT line FROM outbox WHERE stream = ? ORDER BY epoch DESC, sequence DESC LIMIT ?"
-        return [line for (line,) in self._commits.execute(query, (stream, count))][::-1]
+        with self._at_work():
+            return [line for (line,) in self._commits.execute(query, (stream, count))][::-1]
 
     def printed(self, stream: str, reader: str, epoch: int, sequence: int) -> None:
         """Move the reader's place behind this record; what the reader has ends with a whole line."""
-        with self._places as database:
+        with self._at_work(), self._places as database:
             database.execute("INSERT OR REPLACE INTO reader VALUES (?, ?, ?, ?, 0)", (stream, reader, epoch, sequence))
 
     def printing(self, stream: str, reader: str) -> None:
         """Note that a line is on its way to the reader which an end of the process may cut."""
-        with self._places as database:
+        with self._at_work(), self._places as database:
             database.execute(
                 "INSERT INTO reader VALUES (?, ?, ?, ?, 1) ON CONFLICT DO UPDATE SET cut = 1",
                 (stream, reader, *BEFORE_ALL),
@@ -185,7 +195,8 @@ class Ledger:
     def cut(self, stream: str, reader: str) -> bool:
         """Return whether the reader may have got the beginning of a line only."""
         query = "SELECT 1 FROM reader WHERE stream = ? AND reader = ? AND cut"
-        return self._commits.execute(query, (stream, reader)).fetchone() is not None
+        with self._at_work():
+            return self._commits.execute(query, (stream, reader)).fetchone() is not None
 
     def close(self) -> None:
         """Close the database; what was committed stays."""
@@ -213,6 +224,18 @@ class Ledger:
                 remedy = "move its directory away to begin anew"
             message = f"cannot use the ledger {self._name}: {error}; {remedy}"
             raise LedgerUnusable(message) from error
+
+    @contextmanager
+    def _at_work(self) -> Iterator[None]:
+        """Tell what passes (`LedgerStalled`) from what does not (`LedgerUnusable`)."""
+        with self._explained():
+            try:
+                yield
+            except sqlite3.OperationalError as error:
+                remedy = STALLED.get(error.sqlite_errorcode & 0xFF)
+                if remedy is None:
+                    raise
+                raise LedgerStalled(str(error), remedy) from error
 
     def _create(self) -> None:
         version = self._commits.execute("PRAGMA user_version").fetchone()[0]

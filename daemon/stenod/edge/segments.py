@@ -8,10 +8,13 @@ belongs to one task. Errors of the file system (a full disk) are raised as they 
 been taken back.
 """
 
+import errno
 import os
 import re
 import threading
+from bisect import bisect_right
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from stenod.core.timeline import Span
@@ -29,6 +32,9 @@ class Segments:
         self._directory = directory
         self._samples_max = samples_max
         self._files: dict[int, int] = {}
+        """Samples of each file by its first one, in order: none is ever begun before another."""
+        self._starts: list[int] | None = None
+        """The keys of `_files`, until they change."""
         self._writing: int | None = None
         self._descriptor: int | None = None
         self._unsynced: set[int] = set()
@@ -41,11 +47,12 @@ class Segments:
     @property
     def tail(self) -> int:
         """Where the last stored sample ends."""
-        return max((start + count for start, count in self._files.items()), default=0)
+        last = next(reversed(self._files), None)
+        return 0 if last is None else last + self._files[last]
 
     def spans(self) -> list[Span]:
         """What is stored, one span a file."""
-        return [Span(start, start + count) for start, count in sorted(self._files.items()) if count]
+        return [Span(start, start + count) for start, count in self._files.items() if count]
 
     def append(self, position: int, pcm: bytes) -> None:
         """Store s16le samples from `position` on, which is at or after the tail."""
@@ -67,7 +74,9 @@ class Segments:
     def read(self, position: int, count: int) -> bytes:
         """Return up to `count` contiguous samples from `position`; fewer before a hole, none in one."""
         pieces = []
-        for start in sorted(self._files):
+        if self._starts is None:
+            self._starts = list(self._files)
+        for start in self._starts[max(0, bisect_right(self._starts, position) - 1) :]:
             end = start + self._files[start]
             if count <= 0 or start > position:
                 break
@@ -79,27 +88,45 @@ class Segments:
         return b"".join(pieces)
 
     def sync(self) -> None:
-        """Make everything appended before this call durable. May block for long: call it in a thread."""
+        """Make everything appended before this call durable. May block for long: call it in a thread.
+
+        After an error (raised as it is) the system may have dropped what it could not write: trying again is no use.
+        """
         with self._handover:
             unsynced, self._unsynced = self._unsynced, set()
             retired, self._retired = self._retired, []
+        failures = []
         for descriptor in unsynced:
-            os.fdatasync(descriptor)
+            try:
+                os.fdatasync(descriptor)
+            except OSError as error:
+                failures.append(error)
         for descriptor in retired:
             os.close(descriptor)
         if not self._named:
             self._named = True
             self._sync_directory()
+        if failures:
+            raise failures[0]
 
     def forget(self, dispensable: Callable[[Span], bool]) -> int:
         """Delete the finished files whose whole span is dispensable; return the number of samples deleted."""
         deleted = 0
-        for start, count in sorted(self._files.items()):
+        for start, count in list(self._files.items()):
             if start != self._writing and (count == 0 or dispensable(Span(start, start + count))):
-                self._path(start).unlink(missing_ok=True)
+                try:
+                    self._path(start).unlink(missing_ok=True)
+                except OSError:
+                    continue  # A disk that cannot be written: the next time.
                 del self._files[start]
+                self._starts = None
                 deleted += count
         return deleted
+
+    def free_bytes(self) -> int:
+        """Return what the disk has room for, as far as it is ours."""
+        found = os.statvfs(self._directory)
+        return found.f_bavail * found.f_frsize
 
     def close(self) -> None:
         """Sync and close."""
@@ -111,7 +138,7 @@ class Segments:
         self._retire()
 
     def _restore(self) -> None:
-        for path in self._directory.iterdir():
+        for path in sorted(self._directory.iterdir()):
             named = NAME.fullmatch(path.name)
             if named is None or not path.is_file():
                 continue
@@ -130,6 +157,7 @@ class Segments:
         self._descriptor = os.open(self._path(position), flags, 0o600)
         self._writing = position
         self._files[position] = 0
+        self._starts = None
         self._named = False
         return position
 
@@ -143,15 +171,18 @@ class Segments:
             self._unsynced.add(self._descriptor)
 
     def _take_back(self, position: int) -> None:
-        """Remove what an append that failed half way stored from `position` on."""
+        """Remove what an append that failed half way stored from `position` on, as far as the disk lets us."""
         self._retire()
-        for start in list(self._files):
+        self._starts = None
+        for start, count in list(self._files.items()):
             if start >= position:
-                self._path(start).unlink(missing_ok=True)
                 del self._files[start]
-            elif start + self._files[start] >= position:
+                with suppress(OSError):
+                    self._path(start).unlink(missing_ok=True)
+            elif start + count >= position:
                 self._files[start] = position - start
-                os.truncate(self._path(start), self._files[start] * SAMPLE_BYTES)
+                with suppress(OSError):
+                    os.truncate(self._path(start), self._files[start] * SAMPLE_BYTES)
 
     def _pread(self, start: int, offset: int, count: int) -> bytes:
         descriptor = os.open(self._path(start), os.O_RDONLY | os.O_CLOEXEC)
@@ -159,7 +190,8 @@ class Segments:
             data = os.pread(descriptor, count * SAMPLE_BYTES, offset * SAMPLE_BYTES)
         finally:
             os.close(descriptor)
-        assert len(data) == count * SAMPLE_BYTES, (start, offset, count, len(data))
+        if len(data) != count * SAMPLE_BYTES:
+            raise OSError(errno.EIO, "an audio file is shorter than what was written into it", str(self._path(start)))
         return data
 
     def _retire(self) -> None:

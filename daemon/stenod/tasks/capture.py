@@ -122,7 +122,7 @@ class Capture:
         self._journal.chronology.begin(Anchor(position=self._journal.tail, unix=began_at, boottime=began))
         if self._told_lost:
             self._told_lost = False
-            await self._tell("back", f"{self._source.description} is back")
+            self._tell("back", f"{self._source.description} is back")
 
     def _take(self, block: Block) -> None:
         """Convert and append; a change of format in mid-stream begins a new conversion."""
@@ -169,13 +169,13 @@ class Capture:
         self._log.warning("source.lost", source=self._source.description, reason=reason, delay_seconds=delay)
         if not self._told_lost:
             self._told_lost = True
-            await self._tell("lost", reason)
+            self._tell("lost", reason)
         await trio.sleep(delay)
 
-    async def _tell(self, state: str, reason: str) -> None:
+    def _tell(self, state: str, reason: str) -> None:
         at = records.rfc3339(self._clock.wall())
         record = records.Status(stream=self._journal.stream, at=at, subject="device", state=state, reason=reason)
-        await self._journal.commit([record])
+        self._journal.note(record)
 
     def _stamp(self, block: Block) -> float:
         return self._clock.now() if block.monotonic is None else block.monotonic

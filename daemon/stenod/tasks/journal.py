@@ -17,14 +17,18 @@ import trio
 from stenod.core.accounts import Account
 from stenod.core.chronology import NOTHING, Chronology
 from stenod.core.clock import Clock
+from stenod.core.log import Log
+from stenod.core.outage import remedy
 from stenod.core.records import Record
+from stenod.core.retention import stretches
 from stenod.core.timeline import Cause, Settled, Span, Timeline
 from stenod.core.transaction import StreamState
 from stenod.tasks.commits import Commits, Ledger, Offload, Settlement
-from stenod.tasks.stored_audio import Segments, StoredAudio
+from stenod.tasks.disk_health import DiskHealth, Part
+from stenod.tasks.stored_audio import NEAR_SECONDS, Keeping, Segments, StoredAudio
 
-KEPT_BEHIND_SECONDS = 5.0
-"""Audio this close before pending audio is kept: a replay may start a little before its cursor."""
+RETENTION_SECONDS = 10.0
+"""How often the limits are looked at: the disk's floor must hold for what comes in that time."""
 
 
 class Journal:
@@ -39,7 +43,8 @@ class Journal:
         ledger: Ledger,
         clock: Clock,
         offload: Offload,
-        keep_audio: bool = False,
+        log: Log,
+        keeping: Keeping,
     ) -> None:
         self.stream = stream
         self.rate = state.rate
@@ -50,9 +55,10 @@ class Journal:
         self._offload = offload
         told = max((span.end for span in state.spans), default=NOTHING)
         self.chronology = Chronology(state.rate, state.anchors, told)
+        self._log = log
         self._pulse = trio.Event()
         self._timeline = Timeline.restored(state.spans, max(state.tail, segments.tail))
-        self._audio = StoredAudio(segments=segments, timeline=self._timeline, rate=self.rate, keep=keep_audio)
+        self._health = DiskHealth(stream=stream, clock=clock, log=log, note=self.note)
         self._commits = Commits(
             stream=stream,
             state=state,
@@ -60,7 +66,17 @@ class Journal:
             ledger=ledger,
             offload=offload,
             chronology=self.chronology,
+            health=self._health,
             times=self.times,
+        )
+        self._audio = StoredAudio(
+            segments=segments,
+            timeline=self._timeline,
+            rate=self.rate,
+            keeping=keeping,
+            commits=self._commits,
+            health=self._health,
+            clock=clock,
         )
         self._lose_missing(segments.spans())
 
@@ -111,12 +127,17 @@ class Journal:
             self._notify()
 
     async def gap(self, count: int, cause: Cause, *, estimated: bool = False) -> None:
-        """Extend the timeline by `count` samples that were lost, and say so."""
-        if count <= 0:
-            return
-        start = self._timeline.extend(count)
-        self._commits.lose(start, start + count, cause, estimated=estimated)
-        await self.commit([])
+        """Extend the timeline by `count` samples that were lost, and say so with the next commit; waits for nothing."""
+        await trio.lowlevel.checkpoint()
+        if count > 0:
+            self._commits.lose_no_more()
+            start = self._timeline.extend(count)
+            self._commits.lose(start, start + count, cause, estimated=estimated)
+            self._notify()
+
+    def note(self, record: Record) -> None:
+        """Put a record into the outbox with the next commit; waits for nothing, and tells no id."""
+        self._commits.note(record)
 
     async def give_up(self, start: int, end: int) -> None:
         """What is pending of [start, end) will not be transcribed: gaps, with the cause `rejected`."""
@@ -133,7 +154,7 @@ class Journal:
 
     async def recent(self, count: int) -> list[bytes]:
         """Return the last lines of the outbox, printed or not, oldest first."""
-        lines: list[bytes] = await self._offload(self._ledger.recent, self.stream, count)
+        lines: list[bytes] = await self._commits.patiently(self._ledger.recent, self.stream, count)
         return lines
 
     def source_start(self, identity: str) -> int:
@@ -167,36 +188,77 @@ class Journal:
         self._notify()
         return written
 
-    async def maintain(self, sync_seconds: float) -> None:
-        """Make audio durable once a period, and delete what is no longer needed. Runs for ever."""
-        while True:
-            await trio.sleep(sync_seconds)
-            await self._offload(self._audio.sync)
-            if self.chronology.changed:
-                await self.commit([])
-            self.forget(KEPT_BEHIND_SECONDS)
+    async def flush(self) -> None:
+        """Return when all that was lost or noted is in the outbox, or when the ledger cannot write."""
+        await self._commits.flush()
+        self._notify()
 
-    def forget(self, kept_seconds: float) -> None:
-        """Delete audio files whose samples are all settled, and no pending ones follow within `kept_seconds`."""
-        if not self._commits.ahead:
-            self._audio.forget(kept_seconds)
+    async def maintain(self, sync_seconds: float) -> None:
+        """Make audio durable once a period, delete what is no longer needed, keep the limits. Runs for ever."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._write_losses)
+            nursery.start_soon(self._sync, sync_seconds)
+            nursery.start_soon(self._retain)
+
+    async def retain(self) -> None:
+        """Let go what the limits do not allow: pending audio becomes a gap first, then its files go."""
+        files = self._audio.surplus()
+        if not files:
+            return
+        pending = 0
+        for span in stretches(files):
+            pending += sum(part.count for part in self._timeline.pending(span.start, span.end))
+            self._commits.lose(span.start, span.end, Cause.RETENTION)
+        if pending:
+            self._log.error("audio.dropped", dropped_seconds=round(pending / self.rate, 1), reason="retention")
+            await self.commit([])
+        self._audio.remove(files)
+
+    def forget(self, near_seconds: float) -> None:
+        """Delete audio files whose samples are all settled, and no pending ones are within `near_seconds`."""
+        self._audio.forget(near_seconds)
+
+    async def _write_losses(self) -> None:
+        while True:
+            await self._commits.wanted()
+            await self.commit([])
+
+    async def _sync(self, period_seconds: float) -> None:
+        while True:
+            await trio.sleep(period_seconds)
+            try:
+                await self._offload(self._audio.sync)
+            except OSError as error:
+                self._health.failed(Part.SYNC, str(error.strerror), remedy(error.errno))
+            else:
+                self._health.worked(Part.SYNC)
+            if self.chronology.changed:
+                self._commits.want()
+            self.forget(NEAR_SECONDS)
+
+    async def _retain(self) -> None:
+        while True:
+            await trio.sleep(RETENTION_SECONDS)
+            await self.retain()
 
     async def unprinted(self, reader: str, count: int) -> list[tuple[int, int, bytes]]:
         """Return records that the reader has not seen: (epoch, sequence, line)."""
-        rows: list[tuple[int, int, bytes]] = await self._offload(self._ledger.unprinted, self.stream, reader, count)
+        rows: list[tuple[int, int, bytes]] = await self._commits.patiently(
+            self._ledger.unprinted, self.stream, reader, count
+        )
         return rows
 
     async def printed(self, reader: str, epoch: int, sequence: int) -> None:
         """Move the reader's place behind this record."""
-        await self._offload(self._ledger.printed, self.stream, reader, epoch, sequence)
+        await self._commits.patiently(self._ledger.printed, self.stream, reader, epoch, sequence)
 
     async def printing(self, reader: str) -> None:
         """Note that a line is on its way to the reader which an end of the process may cut."""
-        await self._offload(self._ledger.printing, self.stream, reader)
+        await self._commits.patiently(self._ledger.printing, self.stream, reader)
 
     async def cut(self, reader: str) -> bool:
         """Return whether an earlier run may have left the reader with half a line."""
-        left: bool = await self._offload(self._ledger.cut, self.stream, reader)
+        left: bool = await self._commits.patiently(self._ledger.cut, self.stream, reader)
         return left
 
     def pulse(self) -> trio.Event:
@@ -204,11 +266,14 @@ class Journal:
         return self._pulse
 
     def close(self) -> None:
-        """Make the audio durable, and delete what is not needed."""
-        self._audio.finish_file()
-        self.forget(0.0)
-        self._audio.close()
-        self._ledger.close()
+        """Write what is left, make the audio durable, and delete what is not needed."""
+        try:
+            self._commits.conclude()
+            self._audio.finish_file()
+            self.forget(NEAR_SECONDS if self.cursor < self.tail else 0.0)
+            self._audio.close()
+        finally:
+            self._ledger.close()
 
     def _lose_missing(self, stored: Sequence[Span]) -> None:
         """Pending samples that no file holds are a gap from now on.

@@ -1,13 +1,28 @@
-"""The audio on the disk against the timeline: what is appended, read, and dispensable.
+"""The audio on the disk against the timeline: what is appended, read, dispensable, and what must go.
 
-It knows which samples are pending, and so which files must stay. It does not know records, commits or who reads.
+Capture waits for nothing and ends for nothing: audio that the disk does not take is a gap (`disk`), and the timeline
+goes on; the disk is tried again after growing waits. Audio that should be there and cannot be read is such a gap too.
+
+It knows which samples are pending, quiet or being sent, and so which files must stay. It does not know records,
+transactions or who reads.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Protocol
 
+from stenod.core.clock import Clock
+from stenod.core.outage import remedy
+from stenod.core.retention import Need, RetentionLimits, surplus
 from stenod.core.seams import AFTER_SECONDS, OVERLAP_SECONDS, replay_start
-from stenod.core.timeline import Span, Timeline
+from stenod.core.timeline import Cause, Span, State, Timeline
+from stenod.tasks.commits import Commits
+from stenod.tasks.disk_health import DiskHealth, Part
+
+NEAR_SECONDS = 5.0
+"""Audio this close to pending audio is kept: a replay begins before its cursor, a late session hears beyond its end."""
+SENDING_SECONDS = 120.0
+"""Audio that was read so lately is with a provider, and its words may come."""
 
 
 class Segments(Protocol):
@@ -21,26 +36,72 @@ class Segments(Protocol):
     def sync(self) -> None: ...
     def finish_file(self) -> None: ...
     def forget(self, dispensable: Callable[[Span], bool]) -> int: ...
+    def free_bytes(self) -> int: ...
     def close(self) -> None: ...
 
 
-class StoredAudio:
-    """One stream's audio files; `keep`: delete nothing."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keeping:
+    """What stays on the disk, and how long. `transcribed`: also what is transcribed, as far as the limits allow."""
 
-    def __init__(self, *, segments: Segments, timeline: Timeline, rate: int, keep: bool) -> None:
+    transcribed: bool = False
+    quiet_seconds: float = 86_400.0
+    limits: RetentionLimits = field(default_factory=RetentionLimits)
+
+
+class StoredAudio:
+    """One stream's audio files."""
+
+    def __init__(
+        self,
+        *,
+        segments: Segments,
+        timeline: Timeline,
+        rate: int,
+        keeping: Keeping,
+        commits: Commits,
+        health: DiskHealth,
+        clock: Clock,
+    ) -> None:
         self._segments = segments
         self._timeline = timeline
         self._rate = rate
-        self._keep = keep
+        self._keeping = keeping
+        self._commits = commits
+        self._health = health
+        self._clock = clock
+        self._read_at: dict[int, float] = {}
+        """When each stretch of `NEAR_SECONDS` was read last."""
 
     def append(self, pcm: bytes) -> None:
-        """Store s16le at the tail of the timeline."""
-        self._segments.append(self._timeline.tail, pcm)
-        self._timeline.extend(len(pcm) // 2)
+        """Store s16le at the tail of the timeline, or extend it by a gap where the disk cannot take it."""
+        if self._health.due(Part.AUDIO):
+            try:
+                self._segments.append(self._timeline.tail, pcm)
+            except OSError as error:
+                self._health.failed(Part.AUDIO, str(error.strerror), remedy(error.errno))
+            else:
+                self._timeline.extend(len(pcm) // 2)
+                self._health.worked(Part.AUDIO)
+                self._commits.lose_no_more()
+                return
+        self._commits.lose_more(len(pcm) // 2, Cause.DISK)
 
     def read(self, position: int, count: int) -> bytes:
-        """Return stored audio, as much of `count` as is contiguous."""
-        return self._segments.read(position, count)
+        """Return stored audio, as much of `count` as is contiguous; what is pending and not there is a gap from now."""
+        try:
+            pcm = self._segments.read(position, count)
+        except OSError as error:
+            self._health.failed(Part.READ, str(error.strerror), remedy(error.errno))
+            self._commits.lose(position, self._unreadable_until(position), Cause.DISK)
+            return b""
+        here, end = position + len(pcm) // 2, min(position + count, self._timeline.tail)
+        if pcm:
+            self._health.worked(Part.READ)
+            self._note_read(position, here)
+        if here < end:
+            self._commits.lose(here, self._missing_until(here), Cause.DISK)
+        return pcm
 
     def replay_start(self, settled: int) -> int:
         """Return where to begin a session whose first pending sample is `settled`; see `core.seams`."""
@@ -53,15 +114,34 @@ class StoredAudio:
         return replay_start(before, after, settled, self._rate)
 
     def sync(self) -> None:
-        """Make what was appended durable; blocks."""
+        """Make what was appended durable; blocks. Raises `OSError`."""
         self._segments.sync()
 
-    def forget(self, kept_seconds: float) -> None:
-        """Delete files whose samples are all settled, and no pending ones follow within `kept_seconds`."""
-        if self._keep:
-            return
-        kept = round(kept_seconds * self._rate)
-        self._segments.forget(lambda span: self._timeline.pending_run(span.start, span.end + kept) is None)
+    def forget(self, near_seconds: float) -> None:
+        """Delete files that nobody needs: all settled, nothing pending within `near_seconds`, no fresh quiet."""
+        if not self._keeping.transcribed:
+            near = round(near_seconds * self._rate)
+            self._segments.forget(
+                lambda span: self._need(span, near) is Need.HEARD and not self._commits.unwritten(span)
+            )
+
+    def surplus(self) -> list[Span]:
+        """Return the files that must go although they are needed; see `core.retention`."""
+        limits = self._keeping.limits
+        free_bytes = self._segments.free_bytes() if limits.free_bytes_min else 0
+        return surplus(
+            self._segments.spans(),
+            self._need_now,
+            tail=self._timeline.tail,
+            rate=self._rate,
+            free_bytes=free_bytes,
+            limits=limits,
+        )
+
+    def remove(self, files: list[Span]) -> None:
+        """Delete these files; the ledger knows what becomes of their audio."""
+        going = set(files)
+        self._segments.forget(lambda span: span in going and not self._commits.unwritten(span))
 
     def finish_file(self) -> None:
         """End the file being written, so that it may be deleted too."""
@@ -70,3 +150,37 @@ class StoredAudio:
     def close(self) -> None:
         """Make durable and close."""
         self._segments.close()
+
+    def _need_now(self, span: Span) -> Need:
+        since = self._clock.now() - SENDING_SECONDS
+        cells = range(self._cell(span.start), self._cell(span.end - 1) + 1)
+        if any(self._read_at.get(cell, since) > since for cell in cells):
+            return Need.SENDING
+        return self._need(span, round(NEAR_SECONDS * self._rate))
+
+    def _note_read(self, start: int, end: int) -> None:
+        now = self._clock.now()
+        for cell in {self._cell(start), self._cell(end - 1)}:
+            if cell not in self._read_at:
+                self._read_at = {cell: at for cell, at in self._read_at.items() if at > now - SENDING_SECONDS}
+            self._read_at[cell] = now
+
+    def _missing_until(self, position: int) -> int:
+        """Where the next stored sample is, behind one that is in no file."""
+        return min([*(span.start for span in self._segments.spans() if span.start > position), self._timeline.tail])
+
+    def _unreadable_until(self, position: int) -> int:
+        """Where the file with this sample ends: one sector of it is no reason to try a hundred times."""
+        ends = [span.end for span in self._segments.spans() if span.start <= position < span.end]
+        return min([*ends, self._timeline.tail])
+
+    def _need(self, span: Span, near: int) -> Need:
+        if self._timeline.pending_run(max(0, span.start - near), span.end + near) is not None:
+            return Need.PENDING
+        fresh = self._timeline.tail - span.end < self._keeping.quiet_seconds * self._rate
+        if fresh and self._timeline.holds(State.QUIET, span.start, span.end):
+            return Need.QUIET
+        return Need.HEARD
+
+    def _cell(self, position: int) -> int:
+        return position // round(NEAR_SECONDS * self._rate)

@@ -1,0 +1,83 @@
+"""The health of the journal's disk: its parts fail and work again, and a person is told once of each change.
+
+One status record says `lost` when the first part fails, and one `back` when all work again. It goes into the outbox
+with the next commit that the disk takes; the log has it at once.
+"""
+
+from collections.abc import Callable
+from enum import StrEnum
+
+from stenod.core import records
+from stenod.core.clock import Clock
+from stenod.core.log import Log
+from stenod.core.outage import Outage
+
+SUBJECT = "journal"
+
+
+class Part(StrEnum):
+    """What may fail by itself."""
+
+    AUDIO = "audio"
+    READ = "read"
+    SYNC = "sync"
+    LEDGER = "ledger"
+
+
+LOSSES = {
+    Part.AUDIO: "audio cannot be stored and is being lost",
+    Part.READ: "stored audio cannot be read and is lost",
+    Part.SYNC: "audio cannot be made durable",
+    Part.LEDGER: "the transcript cannot be stored and waits",
+}
+
+
+class DiskHealth:
+    """`note` takes the status records."""
+
+    def __init__(self, *, stream: str, clock: Clock, log: Log, note: Callable[[records.Status], None]) -> None:
+        self._stream = stream
+        self._clock = clock
+        self._log = log
+        self._note = note
+        self._outages = {part: Outage() for part in Part}
+        self._told = False
+
+    def failed(self, part: Part, reason: str, remedy: str) -> None:
+        """Note that a part did not work."""
+        outage = self._outages[part]
+        if not outage.out:
+            self._log.error("journal.lost", part=part.value, reason=reason, remedy=remedy)
+        outage.failed(self._clock.now())
+        if not self._told:
+            self._told = True
+            self._tell("lost", f"{LOSSES[part]}: {reason}", remedy)
+
+    def worked(self, part: Part) -> None:
+        """Note that a part worked."""
+        outage = self._outages[part]
+        if not outage.out:
+            return
+        outage.worked()
+        self._log.info("journal.back", part=part.value)
+        if not any(one.out for one in self._outages.values()):
+            self._told = False
+            self._tell("back", "the journal's disk takes everything again", "")
+
+    def out(self, part: Part) -> bool:
+        """Whether it did not work when it was tried last."""
+        return self._outages[part].out
+
+    def due(self, part: Part) -> bool:
+        """Whether it may be tried now."""
+        return self._outages[part].due(self._clock.now())
+
+    def wait_seconds(self, part: Part) -> float:
+        """How long to wait before the next try."""
+        return self._outages[part].wait_seconds
+
+    def _tell(self, state: str, reason: str, remedy: str) -> None:
+        at = records.rfc3339(self._clock.wall())
+        self._note(
+            records.Status(stream=self._stream, at=at, subject=SUBJECT, state=state, reason=reason, remedy=remedy)
+        )

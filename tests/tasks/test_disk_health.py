@@ -1,0 +1,42 @@
+"""What a person is told of the journal's disk: once that it fails, once that it is back."""
+
+import trio
+
+from fakes.clock import FakeClock
+from fakes.log import FakeLog
+from stenod.core import records
+from stenod.tasks.disk_health import DiskHealth, Part
+
+
+async def test_a_person_is_told_once_of_each_change(autojump_clock: trio.abc.Clock) -> None:
+    """However many parts fail however often: one `lost` with its remedy, one `back` when all is well."""
+    told: list[records.Status] = []
+    log = FakeLog()
+    health = DiskHealth(stream="room", clock=FakeClock(), log=log, note=told.append)
+    health.worked(Part.AUDIO)
+    assert told == []
+    for _ in range(5):
+        health.failed(Part.AUDIO, "No space left on device", "make room")
+        health.failed(Part.LEDGER, "database or disk is full", "make room")
+        await trio.sleep(40.0)
+    assert health.out(Part.AUDIO)
+    health.worked(Part.AUDIO)
+    assert ["lost"] == [status.state for status in told]
+    health.worked(Part.LEDGER)
+    health.worked(Part.LEDGER)
+    assert ["lost", "back"] == [status.state for status in told]
+    assert {("room", "journal")} == {(status.stream, status.subject) for status in told}
+    assert told[0].remedy == "make room"
+    assert "No space left" in told[0].reason
+    assert ["audio", "ledger"] == [fields["part"] for fields in log.of("journal.lost")]
+    assert ["audio", "ledger"] == [fields["part"] for fields in log.of("journal.back")]
+
+
+async def test_a_part_is_tried_again_after_its_wait(autojump_clock: trio.abc.Clock) -> None:
+    """Each part has waits of its own."""
+    health = DiskHealth(stream="room", clock=FakeClock(), log=FakeLog(), note=lambda _: None)
+    health.failed(Part.AUDIO, "No space left on device", "make room")
+    assert not health.due(Part.AUDIO)
+    assert health.due(Part.LEDGER)
+    await trio.sleep(health.wait_seconds(Part.AUDIO))
+    assert health.due(Part.AUDIO)

@@ -28,6 +28,7 @@ TOKENS = (
     transport.NAME_NOT_RESOLVED,
     transport.TLS_FAILED,
     transport.UNREACHABLE,
+    transport.OVERSIZED,
     transport.DEFECT,
 )
 

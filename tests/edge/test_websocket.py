@@ -567,7 +567,19 @@ async def test_a_message_over_the_limit(monkeypatch: pytest.MonkeyPatch) -> None
         assert bytes(1000) == await connection.receive()
         go_on.set()
         messages, ended = await to_the_end(connection)
-    assert ([], 1009, "Exceeded maximum message size: 1000 bytes") == (messages, ended.close_code, ended.text)
+    text = "oversized-message: Exceeded maximum message size: 1000 bytes"
+    assert ([], 1009, text, True) == (messages, ended.close_code, ended.text, ended.local)
+
+
+async def test_a_peer_with_a_smaller_limit_speaks_for_itself() -> None:
+    """Its close is the provider's, not ours, in whatever words."""
+    said = "Exceeded maximum message size: 1000 bytes"
+    async with (
+        listening(saying(closing(1009, said))) as port,
+        connected(f"ws://127.0.0.1:{port}/") as connection,
+    ):
+        ended = (await to_the_end(connection))[1]
+    assert (1009, said, False) == (ended.close_code, ended.text, ended.local)
 
 
 async def test_a_large_message_right_after_the_upgrade() -> None:

@@ -19,6 +19,7 @@ CONNECTION_REFUSED = "connection-refused"
 NAME_NOT_RESOLVED = "name-not-resolved"
 TLS_FAILED = "tls"
 UNREACHABLE = "unreachable"
+OVERSIZED = "oversized-message"
 DEFECT = "defect"
 ABNORMAL = 1006
 """RFC 6455: no close frame was seen."""

@@ -152,11 +152,12 @@ UNKNOWN = Rule(
 )
 
 
-def _local(token: str, verdict: Verdict, meaning: str, remedy: str) -> Rule:
+def _local(token: str, verdict: Verdict, meaning: str, remedy: str, codes: tuple[int, ...] = ()) -> Rule:
     """Return the row of one local token: a defect is an error, the rest heals by itself."""
     defect = token == transport.DEFECT
     return Rule(
         name=token,
+        codes=codes,
         texts=(token,),
         verdict=verdict,
         severity=Severity.ERROR if defect else Severity.WARNING,
@@ -222,6 +223,13 @@ LOCAL_RULES = (
         Verdict.BACKOFF,
         "There is no route to the provider.",
         "stenod keeps recording and tries again; check the network.",
+    ),
+    _local(
+        transport.OVERSIZED,
+        Verdict.BACKOFF,
+        "The server sent a message that is larger than stenod takes, so stenod closed the session.",
+        "stenod tries again, later each time; if it recurs, check the endpoint: no provider's messages are that large.",
+        codes=(1009,),
     ),
     _local(
         transport.DEFECT,

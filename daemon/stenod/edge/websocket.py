@@ -24,6 +24,8 @@ from stenod.core import transport
 from stenod.core.transport import ConnectionEnded, Frame
 
 MESSAGE_BYTES_MAX = 4 * 1024 * 1024
+TOO_LARGE = "Exceeded maximum message size: {} bytes"
+"""What the library closes with, on our side, when the peer's message is larger; a peer has another limit."""
 MESSAGES_WAITING_MAX = 64
 """The session's receiver hands on at once; this is only slack for one turn of the loop."""
 BODY_CHARACTERS_MAX = 2000
@@ -163,6 +165,8 @@ class TrioWebsocket:
         if reason is None:
             text = f"the connection broke: {self._guard.error or error}"
             return ConnectionEnded(text, close_code=transport.ABNORMAL)
+        if reason.reason == TOO_LARGE.format(MESSAGE_BYTES_MAX):
+            return ConnectionEnded(f"{transport.OVERSIZED}: {reason.reason}", close_code=int(reason.code), local=True)
         return ConnectionEnded(reason.reason or "", close_code=int(reason.code))
 
 

@@ -118,6 +118,14 @@ def test_one_provider() -> None:
     assert names("--provider", "assemblyai") == [rule.name for rule in RULES]
     assert names("--provider", "local") == [rule.name for rule in RULES]
     assert names("--provider", LOCAL) == [rule.name for rule in LOCAL_RULES]
+    said = "so its codes and sentences are AssemblyAI's."
+    assert said in " ".join(ran("--provider", "local", "3005").stdout.split())
+    assert said not in ran("--provider", "assemblyai", "3005").stdout
+
+
+def test_a_message_that_is_too_large_has_a_row_for_either_side() -> None:
+    """Whose message it was decides what helps."""
+    assert {"message-too-big", "oversized-message"} == set(names("1009"))
 
 
 @pytest.mark.parametrize(("given", "part"), [("asemblyai", "did you mean assemblyai?"), ("zzz", "known: assemblyai")])

@@ -19,6 +19,7 @@ from stenod.core.verdict import LOCAL_RULES, UNKNOWN, Effect, ExitCode, Failure,
 
 ENGINE_INSIDE = "local"
 """It speaks AssemblyAI's protocol, so its table is the same."""
+SAME_TABLE = "The engine inside speaks AssemblyAI's protocol, so its codes and sentences are AssemblyAI's."
 LOCAL = "stenod"
 """Shown beside the providers: what stenod sees itself, whoever the provider is."""
 COLOURS = {Severity.NORMAL: "green", Severity.WARNING: "yellow", Severity.ERROR: "red"}
@@ -164,6 +165,7 @@ def _printed(rows: Sequence[Row], width: int) -> Iterator[str]:
             yield from [] if provider is None else [""]
             provider = row.provider
             yield click.style("seen by stenod itself, with any provider" if provider == LOCAL else provider, bold=True)
+            yield from textwrap.wrap(SAME_TABLE, width) if provider == ENGINE_INSIDE else ()
             yield from _laid_out(HEADINGS, width)
         yield from _laid_out(_cells(row.rule), width, COLOURS[row.rule.severity])
         for sentence in (row.rule.meaning, row.rule.remedy, row.why):

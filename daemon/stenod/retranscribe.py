@@ -62,7 +62,7 @@ def retranscribe(
 ) -> None:
     """Offer audio that was judged quiet once more, where it is still stored.
 
-    Quiet audio is not sent, and is deleted some time after. Where somebody whispered, this makes it
+    Quiet audio is not sent, and is deleted a day after (journal.quiet_hours). Where somebody whispered, this makes it
     pending again; the next run transcribes it, and its lines come out late, after those that came before. Nothing may
     run in the directory meanwhile.
 

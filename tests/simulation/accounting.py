@@ -20,6 +20,9 @@ ATTEMPTS_SECONDS = 10.0
 RATE_RATIO_MAX = 1.25
 RATE_SECONDS = 10.0
 ROUNDING_SECONDS = 1e-6
+BILLED_SECONDS = 5.0
+"""A second begun counts; a slow end is after what the provider said that it bills."""
+ORPHAN_SECONDS = 30.0
 WORDS_SHOWN_MAX = 12
 DEAFENING = ("deaf", "black-hole", "huge")
 """Faults during which no goodbye can arrive (a message over the limit is answered with a close, at once)."""
@@ -194,6 +197,29 @@ def pace(world: World) -> Iterator[str]:
                 break
 
 
+def money(world: World) -> Iterator[str]:
+    """What we say a session costs is what the server bills: never less, more only where nobody could say goodbye."""
+    query = "SELECT name, ended_at, billed_seconds, audio FROM session"
+    accounts = {name: row for name, *row in world.ledger._commits.execute(query)}
+    server = {one.id: one.session for one in world.emulator.log.of(log.Opened)}
+    ends = {one.session: one for one in world.emulator.log.of(log.Ended)}
+    for record in world.output.of("session"):
+        name = record["session"]
+        if name not in accounts:
+            yield f"{name} has no account"
+        elif record["event"] == "ready" and record["provider_session"] in server:
+            ended_at, billed, audio = accounts[name]
+            end = ends[server[record["provider_session"]]]
+            if ended_at is None:
+                yield f"{name} is open in its account"
+            if not -BILLED_SECONDS <= billed - end.billed_seconds <= ORPHAN_SECONDS + BILLED_SECONDS:
+                yield f"{name} cost {end.billed_seconds} s, and its account says {billed:.3f} s"
+            if audio < end.audio_samples:
+                yield f"{name} was sent {end.audio_samples} samples, and its account says {audio}"
+        elif record["event"] == "ended" and record["billed_seconds"] != round(accounts[name][1], 3):
+            yield f"{name}: its record says {record['billed_seconds']} s billed, its account {accounts[name][1]}"
+
+
 CHECKS: Sequence[Callable[[World], Iterator[str]]] = (
     words,
     order,
@@ -203,6 +229,7 @@ CHECKS: Sequence[Callable[[World], Iterator[str]]] = (
     sessions,
     attempts,
     pace,
+    money,
 )
 
 

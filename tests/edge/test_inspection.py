@@ -114,6 +114,11 @@ def test_a_survey_has_the_last_and_the_sums(tmp_path: Path) -> None:
     assert ["lost"] == [one["state"] for one in found.statuses]
     assert (4, {"stdout": 3}) == (found.records, dict(found.waiting))
     assert [Anchor(position=0, unix=5.0, pace=0.5)] == found.anchors
+    ledger.commit("desk", 1, Transaction(lines=[(0, b"{}\n"), (1, b"{}\n")], sequence=2, session=1, tail=4))
+    (later,) = survey(tmp_path)
+    assert (6, {"stdout": 5}) == (later.records, dict(later.waiting))
+    ledger.printed("desk", "stdout", 1, 1)
+    assert {"stdout": 0} == dict(survey(tmp_path)[0].waiting)
     assert ledger_bytes(tmp_path) >= (tmp_path / "ledger.sqlite").stat().st_size > 0
     with pytest.raises(NoJournal, match=r"no stream 'kitchen' in .*; there is desk"):
         survey(tmp_path, "kitchen")

@@ -30,6 +30,8 @@ async def test_an_account_from_the_dial_to_the_end(autojump_clock: trio.abc.Cloc
     ready, ended = theatre.disk.lines("session")
     assert (None, None) == (ready["billed_seconds"], ready["cost"])
     assert (2.0, 1.5, 1.5) == (ended["audio_seconds"], ended["billed_seconds"], ended["cost"])
+    (told,) = theatre.log.of("session.ended")
+    assert (1.5, 1.5) == (told["billed_seconds"], told["cost"])
     assert (2000, 500, 1.5, 1.5) == (row["audio"], row["overlap"], row["billed_seconds"], row["cost"])
     assert ("toy", "reopen", 1000) == (row["provider"], row["verdict"], row["code"])
     assert 0.5 == pytest.approx(row["ready_at"] - row["opened_at"], abs=1e-6)

@@ -21,9 +21,11 @@ from stenod.core.timeline import Cause, Settled, Span, State
 from stenod.core.verdict import ExitCode
 
 LEDGER_NAME = "ledger.sqlite"
+BEFORE_ALL = (0, -1)
+"""Where no record is before."""
 ACCOUNTS_SHOWN = 5
 STATUSES_SHOWN = 5
-LINES_SEARCHED = 100_000
+LINES_SEARCHED = 20_000
 """How far back a status record is looked for."""
 ACCOUNT_FIELDS = [field.name for field in fields(Account)]
 ACCOUNTS = """
@@ -108,9 +110,7 @@ def _no_stream(stream: str, directory: Path, known: Sequence[str]) -> str:
 def _survey(database: sqlite3.Connection, directory: Path, stream: str, rate: int, tail: int) -> Survey:
     statuses = database.execute(STATUSES, (stream, LINES_SEARCHED, STATUSES_SHOWN)).fetchall()
     accounts = database.execute(ACCOUNTS, (stream, ACCOUNTS_SHOWN)).fetchall()
-    (count,) = database.execute("SELECT count(*) FROM outbox WHERE stream = ?", (stream,)).fetchone()
     anchors = database.execute("SELECT position, unix, pace FROM anchor WHERE stream = ? ORDER BY position", (stream,))
-    behind = "SELECT count(*) FROM outbox WHERE stream = ? AND (epoch, sequence) > (?, ?)"
     return Survey(
         stream=stream,
         rate=rate,
@@ -120,13 +120,24 @@ def _survey(database: sqlite3.Connection, directory: Path, stream: str, rate: in
         accounts=[Account(**dict(zip(ACCOUNT_FIELDS, row, strict=True))) for row in reversed(accounts)],
         sums=[_sum(row, rate) for row in database.execute(SUMS, (stream,))],
         statuses=[records.parsed(line) for (line,) in reversed(statuses)],
-        records=count,
+        records=_records_after(database, stream, BEFORE_ALL),
         waiting={
-            reader: database.execute(behind, (stream, *place)).fetchone()[0]
-            for reader, place in _places(database, stream).items()
+            reader: _records_after(database, stream, place) for reader, place in _places(database, stream).items()
         },
         stored=_stored(directory / stream / "audio"),
     )
+
+
+def _records_after(database: sqlite3.Connection, stream: str, place: tuple[int, int]) -> int:
+    """Return how many records lie behind a place; within an epoch they have no holes, so no line need be read."""
+    after = "FROM outbox WHERE stream = ? AND (epoch, sequence) > (?, ?) ORDER BY epoch"
+    first = database.execute(f"SELECT epoch, sequence {after}, sequence LIMIT 1", (stream, *place)).fetchone()
+    last = database.execute(f"SELECT epoch, sequence {after} DESC, sequence DESC LIMIT 1", (stream, *place)).fetchone()
+    if first is None:
+        return 0
+    if first[0] == last[0]:
+        return int(last[1] - first[1] + 1)
+    return int(database.execute(f"SELECT count(*) {after}", (stream, *place)).fetchone()[0])
 
 
 def _sum(row: tuple[Any, ...], rate: int) -> Sum:

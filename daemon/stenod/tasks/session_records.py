@@ -52,11 +52,11 @@ class SessionRecords:
 
     async def ended(self, session: Session, rule: Rule) -> None:
         """Tell how the session ended, and that its provider is lost where it has failed repeatedly."""
-        await self._write(session, "ended", rule)
+        account = await self._write(session, "ended", rule)
         if self._provider.backoff.failures >= LOST_AFTER_FAILURES and not self._provider.lost:
             self._provider.lost = True
             await self.tell("lost", rule.meaning, rule.remedy)
-        self._log_end(session, rule)
+        self._log_end(session, rule, account)
 
     async def tell(self, state: str, reason: str, remedy: str = "") -> None:
         """Write a status record about the provider."""
@@ -74,7 +74,7 @@ class SessionRecords:
         """Return the text without the key, whatever the peer echoes."""
         return text.replace(self._provider.key, MASK) if self._provider.key else text
 
-    async def _write(self, session: Session, event: str, rule: Rule | None) -> None:
+    async def _write(self, session: Session, event: str, rule: Rule | None) -> Account:
         ended = session.ended
         failure = ended.failure if ended is not None else None
         account = self._account(session, rule)
@@ -95,6 +95,7 @@ class SessionRecords:
         )
         self._journal.account(session.name, partial(self._account, session, rule))
         await self._journal.commit([record])
+        return account
 
     def _account(self, session: Session, rule: Rule | None) -> Account:
         """Return the session's account as it stands; of one that is open, as if it were lost now."""
@@ -124,7 +125,7 @@ class SessionRecords:
             code=None if failure is None else failure.http_status or failure.close_code,
         )
 
-    def _log_end(self, session: Session, rule: Rule) -> None:
+    def _log_end(self, session: Session, rule: Rule, account: Account) -> None:
         assert session.ended is not None
         failure = session.ended.failure
         level = self._log.info if rule.severity is Severity.NORMAL else self._log.warning
@@ -139,6 +140,8 @@ class SessionRecords:
             verdict=rule.verdict.value,
             ready_seconds=round(session.ended.ready_seconds, 3),
             audio_seconds=round(session.ended.audio_seconds, 3),
+            billed_seconds=round(account.billed_seconds, 3),
+            cost=None if account.cost is None else round(account.cost, COST_DIGITS),
             settled_seconds=round(session.settled_samples / self._journal.rate, 3),
             lag_seconds=round(self._journal.lag_seconds, 3),
             notices=session.notices or None,

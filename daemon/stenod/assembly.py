@@ -24,7 +24,6 @@ from stenod.core.retention import RetentionLimits
 from stenod.core.verdict import ExitCode
 from stenod.edge import retry, secrets, telemetry, websocket
 from stenod.edge import state_directory as directories
-from stenod.edge.ledger import Ledger
 from stenod.edge.output import Output
 from stenod.edge.segments import Segments
 from stenod.edge.state_directory import StateDirectory
@@ -36,6 +35,7 @@ from stenod.options import InputKind, Options
 from stenod.providers.assemblyai import AssemblyAI, AssemblyAIOptions
 from stenod.providers.base import Dialect
 from stenod.providers.billing import FREE
+from stenod.recovery import open_ledger
 from stenod.tasks.capture import Capture
 from stenod.tasks.journal import Journal
 from stenod.tasks.printer import Printer
@@ -104,22 +104,26 @@ async def run(assembly: Assembly) -> Outcome:
 
 def _journal(assembly: Assembly, log: Log) -> Journal:
     options, directory = assembly.options, assembly.directory
-    ledger = Ledger(directory.ledger)
-    state = ledger.open_stream(options.stream, options.capture.rate)
+    folder, clock = directory.audio(options.stream), RealClock()
+    used = folder.exists()
+    segments = Segments(folder, options.journal.segment_seconds * options.capture.rate)
+    opened = open_ledger(
+        directory.ledger, options.stream, options.capture.rate, segments, log, unix=clock.wall(), used=used
+    )
+    state = opened.state
     if state.rate != options.capture.rate:
         message = (
             f"the stream {options.stream!r} in {directory.path} was recorded at {state.rate} Hz, the configuration "
             f"says {options.capture.rate} Hz; set capture.rate = {state.rate}, or use another stream"
         )
         raise NotPossible(message, ExitCode.CONFIGURATION)
-    samples_max = options.journal.segment_seconds * options.capture.rate
     limiter = trio.CapacityLimiter(1)
-    return Journal(
+    journal = Journal(
         stream=options.stream,
         state=state,
-        segments=Segments(directory.audio(options.stream), samples_max),
-        ledger=ledger,
-        clock=RealClock(),
+        segments=segments,
+        ledger=opened.ledger,
+        clock=clock,
         offload=partial(trio.to_thread.run_sync, limiter=limiter),
         log=log,
         keeping=Keeping(
@@ -132,6 +136,9 @@ def _journal(assembly: Assembly, log: Log) -> Journal:
             ),
         ),
     )
+    if opened.status is not None:
+        journal.note(opened.status)
+    return journal
 
 
 async def _provider(assembly: Assembly, nursery: trio.Nursery) -> tuple[Dialect, str]:

@@ -88,7 +88,7 @@ def test_a_final_as_a_line() -> None:
         '"started_at":"2026-01-31T09:00:01.500Z","ended_at":"2026-01-31T09:00:02.250Z","text":"Hello, wörld.",'
         '"words":[{"text":"Hello,","start":1.5,"end":1.75,"confidence":0.5,"speaker":null},'
         '{"text":"wörld.","start":2.0,"end":2.25,"confidence":null,"speaker":null}],'
-        '"language":null,"provider":"assemblyai","session":"s1","late":false,"doubtful":false}\n'
+        '"language":null,"provider":"assemblyai","session":"s1","late":false,"doubtful":false,"recovered":false}\n'
     ).encode() == line(FINAL)
 
 
@@ -108,7 +108,7 @@ def test_every_record_is_one_line_that_comes_back(record: Record | Partial) -> N
 
 def test_a_partial_has_no_id() -> None:
     """A partial never enters the outbox, so it has no identity that a reader might keep; all else is as in a final."""
-    own = ("id", "doubtful")
+    own = ("id", "doubtful", "recovered")
     fields = {name: getattr(FINAL, name) for name in FINAL.__struct_fields__ if name not in own}
     partial = parsed(line(Partial(**fields)))
     assert "id" not in partial

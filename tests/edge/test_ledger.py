@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from stenod.core.accounts import Account
 from stenod.core.chronology import Anchor
 from stenod.core.timeline import NO_CHANGE, Cause, Change, Settled, Span, State, Timeline
-from stenod.core.transaction import StreamState, Transaction
+from stenod.core.transaction import Beginning, StreamState, Transaction
 from stenod.core.verdict import ExitCode
-from stenod.edge.ledger import SCHEMA_VERSION, Ledger, LedgerUnusable
+from stenod.edge.ledger import SCHEMA_VERSION, Ledger, LedgerDamaged, LedgerUnusable
 
 RATE = 16000
 NEW = StreamState(RATE, 0, 0, 0, 0, (), ())
@@ -339,7 +339,9 @@ def filled(path: Path) -> bytes:
     ledger = Ledger(path)
     ledger.open_stream("room", RATE)
     spans = [heard(2 * number, 2 * number + 1) for number in range(100)]
-    ledger.commit("room", 0, transaction(*spans, lines=[(number, bytes(3000)) for number in range(100)], tail=999))
+    ledger.commit(
+        "room", 0, transaction(*spans, lines=[(number, bytes(3000)) for number in range(100)], tail=999, sequence=100)
+    )
     ledger.close()
     return path.read_bytes()
 
@@ -362,26 +364,80 @@ def test_a_damaged_file_is_told_in_a_sentence(path: Path, damage: Callable[[byte
         with closing(Ledger(path)) as ledger:
             ledger.open_stream("room", RATE)
 
-    with pytest.raises(LedgerUnusable) as caught:
+    with pytest.raises(LedgerDamaged) as caught:
         start()
 
-    assert str(caught.value).startswith(f"cannot use the ledger {path}: ")
-    assert str(caught.value).endswith("; move its directory away to begin anew")
+    assert str(caught.value).startswith(f"the ledger {path} is damaged: ")
+    assert str(caught.value).endswith(
+        "; start again: it will be set aside, and the audio that is left transcribed again"
+    )
+    assert "\n" not in str(caught.value)
     assert ExitCode.CANNOT_CREATE == caught.value.exit_code
     assert broken == path.read_bytes()
 
 
-def test_damage_in_what_is_written_is_told(path: Path) -> None:
-    """A commit that meets a broken page says so in the same words."""
+def test_damage_in_what_is_written_is_told(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A commit that meets a broken page says so in the same words, and the next start need not find it again."""
     data = filled(path)
+    path.write_bytes(data[: len(data) // 2] + b"\xff" * (len(data) - len(data) // 2))
+    monkeypatch.setattr(Ledger, "_check", lambda _: None)
     ledger = Ledger(path)
-    ledger.open_stream("room", RATE)
-    ledger.close()
-    path.write_bytes(data[:4096] + b"\xff" * (len(data) - 4096))
-    ledger = Ledger(path)
-    with pytest.raises(LedgerUnusable, match="malformed"):
+    with pytest.raises(LedgerDamaged, match="malformed"):
         ledger.commit("room", 0, transaction(lines=[(1000, b"x")]))
     ledger.close()
+    with pytest.raises(LedgerDamaged, match="found damaged while it was used"):
+        Ledger(path)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE span SET state = 'guessed' WHERE start = 20",
+        "UPDATE span SET cause = 'guessed' WHERE start = 20",
+        "UPDATE span SET end = 29 WHERE start = 20",
+        "UPDATE span SET end = 20 WHERE start = 20",
+        "UPDATE span SET start = -3 WHERE start = 0",
+        "UPDATE stream SET sequence = 99",
+        "UPDATE stream SET tail = -1",
+        "UPDATE stream SET rate = 0",
+        "UPDATE stream SET epoch = -1",
+    ],
+)
+def test_values_that_cannot_be_are_damage(path: Path, statement: str) -> None:
+    """A page that can be read may hold anything; nothing that contradicts itself is built upon."""
+    filled(path)
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute(statement)
+    ledger = Ledger(path)
+    with pytest.raises(LedgerDamaged):
+        ledger.open_stream("room", RATE)
+    ledger.close()
+
+
+def test_a_look_for_damage_takes_no_longer_than_it_may(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A start does not read hundreds of megabytes; what it did not look at shows when it is used."""
+    data = filled(path)
+    path.write_bytes(data[: len(data) // 2] + b"\xff" * (len(data) - len(data) // 2))
+    monkeypatch.setattr("stenod.edge.ledger.CHECK_SECONDS", -1.0)
+    monkeypatch.setattr("stenod.edge.ledger.CHECK_STEPS", 1)
+    Ledger(path).close()
+
+
+def test_a_stream_begins_as_is_said_once(ledger: Ledger) -> None:
+    """Where the ledger does not know it; from then on it goes on."""
+    anchor = Anchor(position=40, unix=5000.0)
+    said = Beginning(
+        rate=500,
+        epoch=7,
+        session=12,
+        tail=100,
+        spans=[Settled(0, 40, State.UNKNOWN)],
+        anchors=[anchor],
+        recovered_until=100,
+    )
+    state = ledger.open_stream("room", RATE, lambda: said)
+    assert state == StreamState(500, 7, 0, 12, 100, (Settled(0, 40, State.UNKNOWN),), (anchor,), 100)
+    assert state == ledger.open_stream("room", RATE, Beginning)
 
 
 def test_an_empty_file_is_a_new_ledger(path: Path) -> None:

@@ -8,6 +8,7 @@ import errno
 import os
 from collections.abc import Callable
 
+from stenod.core.beginning import Written
 from stenod.core.timeline import Span
 
 SAMPLE_BYTES = 2
@@ -56,6 +57,10 @@ class MemorySegments:
     def spans(self) -> list[Span]:
         """What is stored, one span a file."""
         return [Span(start, start + self._count(start)) for start in sorted(self.files.contents) if self._count(start)]
+
+    def written(self) -> list[Written]:
+        """What is stored, with times: each file was written when it was full."""
+        return [Written(span, 1_795_200_000.0 + span.end / 1000) for span in self.spans()]
 
     def append(self, position: int, pcm: bytes) -> None:
         """Store s16le samples from `position` on, which is at or after the tail."""

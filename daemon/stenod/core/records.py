@@ -44,6 +44,8 @@ class Final(_Timed, frozen=True, kw_only=True, tag_field="type", tag="final"):
     late: bool = False
     doubtful: bool = False
     """A seam lies in it where two sessions did not agree: a word may be there twice."""
+    recovered: bool = False
+    """It was recorded before a ledger was lost: the same words may stand in lines of an earlier epoch."""
 
 
 class Partial(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="partial"):

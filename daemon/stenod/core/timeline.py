@@ -21,6 +21,8 @@ class State(StrEnum):
     TRANSCRIBED = "transcribed"
     QUIET = "quiet"
     GAP = "gap"
+    UNKNOWN = "unknown"
+    """It is in a ledger that is lost: what became of it was told, and its audio is not stored."""
 
 
 class Cause(StrEnum):

@@ -30,6 +30,22 @@ class StreamState:
     tail: int
     spans: tuple[Settled, ...]
     anchors: tuple[Anchor, ...]
+    recovered_until: int = 0
+    """Audio before it was known to an earlier ledger, which is lost."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beginning:
+    """How a stream begins that the ledger does not know: at zero, or where a ledger that was lost had come to."""
+
+    rate: int | None = None
+    """None: as is asked for."""
+    epoch: int = 0
+    session: int = 0
+    tail: int = 0
+    spans: Sequence[Settled] = ()
+    anchors: Sequence[Anchor] = ()
+    recovered_until: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,54 +11,23 @@ All methods block; the journal calls them one at a time, in a thread (inline in 
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import astuple
+from importlib import resources
 from pathlib import Path
 
 from stenod.core.accounts import INTERRUPTED, Account
 from stenod.core.chronology import Anchor
 from stenod.core.outage import CHECK, ROOM
 from stenod.core.timeline import Cause, Settled, State
-from stenod.core.transaction import LedgerStalled, StreamState, Transaction
+from stenod.core.transaction import Beginning, LedgerStalled, StreamState, Transaction
 from stenod.core.verdict import ExitCode
 
 SCHEMA_VERSION = 2
-SCHEMA = """
-CREATE TABLE stream (
-    stream TEXT PRIMARY KEY, rate INTEGER NOT NULL, epoch INTEGER NOT NULL, sequence INTEGER NOT NULL,
-    session INTEGER NOT NULL, tail INTEGER NOT NULL
-) STRICT;
-CREATE TABLE span (
-    stream TEXT NOT NULL, start INTEGER NOT NULL, end INTEGER NOT NULL, state TEXT NOT NULL, cause TEXT,
-    PRIMARY KEY (stream, start)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE outbox (
-    stream TEXT NOT NULL, epoch INTEGER NOT NULL, sequence INTEGER NOT NULL, line BLOB NOT NULL,
-    PRIMARY KEY (stream, epoch, sequence)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE reader (
-    stream TEXT NOT NULL, reader TEXT NOT NULL, epoch INTEGER NOT NULL, sequence INTEGER NOT NULL,
-    cut INTEGER NOT NULL, PRIMARY KEY (stream, reader)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE source (
-    stream TEXT PRIMARY KEY, identity TEXT NOT NULL, start INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
-CREATE TABLE anchor (
-    stream TEXT NOT NULL, position INTEGER NOT NULL, unix REAL NOT NULL, boottime REAL NOT NULL, pace REAL NOT NULL,
-    boot TEXT NOT NULL, synchronised INTEGER NOT NULL, PRIMARY KEY (stream, position)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE session (
-    stream TEXT NOT NULL, name TEXT NOT NULL, provider TEXT NOT NULL, opened_at REAL NOT NULL, ready_at REAL,
-    alive_at REAL NOT NULL, ended_at REAL, audio INTEGER NOT NULL, overlap INTEGER NOT NULL,
-    billed_seconds REAL NOT NULL, cost REAL, verdict TEXT, code INTEGER, PRIMARY KEY (stream, name)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE session_month (
-    stream TEXT NOT NULL, provider TEXT NOT NULL, month TEXT NOT NULL, openings INTEGER NOT NULL,
-    sessions INTEGER NOT NULL, audio INTEGER NOT NULL, overlap INTEGER NOT NULL, billed_seconds REAL NOT NULL,
-    cost REAL, unpriced_seconds REAL NOT NULL, PRIMARY KEY (stream, provider, month)
-) STRICT, WITHOUT ROWID;
-"""
+SCHEMA = "ledger.sql"
+"""In `stenod.data`."""
 BEFORE_ALL = (0, -1)
 """The place of a reader that has got nothing: epoch and sequence."""
 SESSIONS_MAX = 1_000
@@ -79,6 +48,13 @@ ON CONFLICT DO UPDATE SET
 FOLDED = "DELETE FROM session WHERE stream = ?1 AND ended_at IS NOT NULL AND (length(name), name) <= (length(?2), ?2)"
 
 
+STATES = {state.value for state in State}
+CAUSES = {None, *(cause.value for cause in Cause)}
+MARK = ".damaged"
+"""Beside a database that was found damaged while it was used; a look at its opening may not find it again."""
+CHECK_SECONDS = 2.0
+"""How long a start may look for damage: enough for a hundred megabytes."""
+CHECK_STEPS = 10_000
 STALLED = {
     sqlite3.SQLITE_FULL: ROOM,
     sqlite3.SQLITE_IOERR: CHECK,
@@ -95,35 +71,47 @@ class LedgerUnusable(Exception):
     exit_code = ExitCode.CANNOT_CREATE
 
 
+class LedgerDamaged(LedgerUnusable):
+    """What stands in the database cannot be believed. Whoever opens it next is told so at once."""
+
+
 class Ledger:
     """One database file, or `:memory:` for simulation."""
 
     def __init__(self, path: Path | None) -> None:
         self._name = ":memory:" if path is None else str(path)
+        self._mark = None if path is None else path.with_name(path.name + MARK)
         self._connections: list[sqlite3.Connection] = []
         try:
             with self._explained():
+                if self._mark is not None and self._mark.exists():
+                    raise self._damaged("it was found damaged while it was used")
                 self._commits = self._connect("FULL")
                 self._create()
+                self._check()
                 self._places = self._commits if path is None else self._connect("NORMAL")
         except LedgerUnusable:
             self.close()
             raise
 
-    def open_stream(self, stream: str, rate: int) -> StreamState:
-        """Return the stream's state, made new where it is not known. Nobody else may be using the stream."""
+    def open_stream(self, stream: str, rate: int, beginning: Callable[[], Beginning] = Beginning) -> StreamState:
+        """Return the stream's state; one that is not known begins as is said. Nobody else may be using the stream."""
         with self._explained(), self._commits as database:
-            database.execute("INSERT OR IGNORE INTO stream VALUES (?, ?, 0, 0, 0, 0)", (stream, rate))
-            rate, epoch, sequence, session, tail = database.execute(
-                "SELECT rate, epoch, sequence, session, tail FROM stream WHERE stream = ?", (stream,)
-            ).fetchone()
+            query = "SELECT rate, epoch, sequence, session, tail, recovered_until FROM stream WHERE stream = ?"
+            if database.execute(query, (stream,)).fetchone() is None:
+                self._begin(stream, rate, beginning())
+            rate, epoch, sequence, session, tail, recovered_until = database.execute(query, (stream,)).fetchone()
             # Of sessions that are still open, the process died.
             database.execute(
                 "UPDATE session SET ended_at = alive_at, verdict = ? WHERE stream = ? AND ended_at IS NULL",
                 (INTERRUPTED, stream),
             )
-            spans, anchors = tuple(self._spans(stream)), tuple(self._anchors(stream))
-        return StreamState(rate, epoch, sequence, session, tail, spans, anchors)
+            spans, anchors = self._spans(stream), tuple(self._anchors(stream))
+            query = "SELECT coalesce(max(sequence), -1) FROM outbox WHERE (stream, epoch) = (?, ?)"
+            (last,) = database.execute(query, (stream, epoch)).fetchone()
+            if rate < 1 or min(epoch, session, tail) < 0 or sequence <= last:
+                raise self._damaged(f"what it says of the stream {stream!r} contradicts itself")
+        return StreamState(rate, epoch, sequence, session, tail, spans, anchors, recovered_until)
 
     def source_start(self, stream: str, identity: str, tail: int) -> int:
         """Return where a source that can be read again begins on the timeline: where it began, or at the tail."""
@@ -219,11 +207,33 @@ class Ledger:
         except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
             raise  # A defect of ours, which no remedy mends.
         except sqlite3.DatabaseError as error:
-            remedy = "see that its disk has room and that nobody else uses it"
             if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-                remedy = "move its directory away to begin anew"
+                raise self._damaged(str(error)) from error
+            remedy = "see that its disk has room and that nobody else uses it"
             message = f"cannot use the ledger {self._name}: {error}; {remedy}"
             raise LedgerUnusable(message) from error
+
+    def _damaged(self, reason: str) -> LedgerDamaged:
+        if self._mark is not None:
+            with suppress(OSError):
+                self._mark.touch(0o600)
+        remedy = "start again: it will be set aside, and the audio that is left transcribed again"
+        return LedgerDamaged(f"the ledger {self._name} is damaged: {reason}; {remedy}")
+
+    def _check(self) -> None:
+        """Look for damage, for as long as a start may take."""
+        deadline = time.monotonic() + CHECK_SECONDS
+        self._commits.set_progress_handler(lambda: time.monotonic() > deadline, CHECK_STEPS)
+        try:
+            (found,) = self._commits.execute("PRAGMA quick_check(1)").fetchone()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_INTERRUPT:
+                raise
+            return
+        finally:
+            self._commits.set_progress_handler(None, 0)
+        if found != "ok":
+            raise self._damaged(" ".join(str(found).split()))
 
     @contextmanager
     def _at_work(self) -> Iterator[None]:
@@ -240,7 +250,8 @@ class Ledger:
     def _create(self) -> None:
         version = self._commits.execute("PRAGMA user_version").fetchone()[0]
         if version == 0:
-            self._commits.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+            schema = resources.files("stenod.data").joinpath(SCHEMA).read_text("utf-8")
+            self._commits.executescript(f"BEGIN; {schema} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
         elif version != SCHEMA_VERSION:
             message = (
                 f"cannot use the ledger {self._name}: it has format {version}, and this stenod reads {SCHEMA_VERSION}; "
@@ -264,10 +275,29 @@ class Ledger:
             self._commits.execute(FOLD, (stream, name))
             self._commits.execute(FOLDED, (stream, name))
 
-    def _spans(self, stream: str) -> Iterable[Settled]:
+    def _begin(self, stream: str, rate: int, beginning: Beginning) -> None:
+        row = (
+            stream,
+            beginning.rate or rate,
+            beginning.epoch,
+            beginning.session,
+            beginning.tail,
+            beginning.recovered_until,
+        )
+        self._commits.execute("INSERT INTO stream VALUES (?, ?, ?, 0, ?, ?, ?, 0)", row)
+        self._commits.executemany("INSERT INTO span VALUES (?, ?, ?, ?, ?)", _rows(stream, beginning.spans))
+        anchors = _anchor_rows(stream, beginning.anchors)
+        self._commits.executemany("INSERT INTO anchor VALUES (?, ?, ?, ?, ?, ?, ?)", anchors)
+
+    def _spans(self, stream: str) -> tuple[Settled, ...]:
         query = "SELECT start, end, state, cause FROM span WHERE stream = ? ORDER BY start"
+        spans, position = [], 0
         for start, end, state, cause in self._commits.execute(query, (stream,)):
-            yield Settled(start, end, State(state), None if cause is None else Cause(cause))
+            if not position <= start < end or state not in STATES or cause not in CAUSES:
+                raise self._damaged(f"the span at {start} of the stream {stream!r} cannot be")
+            spans.append(Settled(start, end, State(state), None if cause is None else Cause(cause)))
+            position = end
+        return tuple(spans)
 
     def _anchors(self, stream: str) -> Iterable[Anchor]:
         query = (

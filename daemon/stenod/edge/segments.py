@@ -17,6 +17,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from stenod.core.beginning import Written
 from stenod.core.timeline import Span
 
 SUFFIX = ".s16le"
@@ -53,6 +54,10 @@ class Segments:
     def spans(self) -> list[Span]:
         """What is stored, one span a file."""
         return [Span(start, start + count) for start, count in self._files.items() if count]
+
+    def written(self) -> list[Written]:
+        """What is stored, one a file, with the time at which its last sample was written."""
+        return [Written(span, self._path(span.start).stat().st_mtime) for span in self.spans()]
 
     def append(self, position: int, pcm: bytes) -> None:
         """Store s16le samples from `position` on, which is at or after the tail."""

@@ -51,6 +51,7 @@ class Journal:
         self.clock = clock
         self.ended = trio.Event()
         """No more audio will come."""
+        self._recovered_until = state.recovered_until
         self._ledger = ledger
         self._offload = offload
         told = max((span.end for span in state.spans), default=NOTHING)
@@ -99,6 +100,10 @@ class Journal:
     def lag_seconds(self) -> float:
         """From the cursor to the tail."""
         return (self.tail - self.cursor) / self.rate
+
+    def recovered(self, position: int) -> bool:
+        """Whether this was recorded before the ledger that knew it was lost: it may have been printed before."""
+        return position < self._recovered_until
 
     def pending(self, start: int, end: int) -> list[Span]:
         """The pending parts of [start, end)."""

@@ -173,7 +173,11 @@ class Transcript:
         kept = sewn.kept if seat.session.late else in_order(sewn.kept, self._latest)
         self._latest = max(self._latest, kept[-1].start)
         self._printed.extend(kept)
-        return records.Final(**self._turn(seat, kept, event, text), doubtful=sewn.doubtful)
+        return records.Final(
+            **self._turn(seat, kept, event, text),
+            doubtful=sewn.doubtful,
+            recovered=self._journal.recovered(kept[0].start),
+        )
 
     async def _remember(self) -> None:
         """Take up the last printed words of an earlier run."""

@@ -112,7 +112,7 @@ desk: nothing runs there, 2.0 s behind  ({directory})
   outbox     1 record; stdout: 1 waiting
   disk       62.5 KiB of audio (2.0 s), ledger LEDGER
   spent      assemblyai: 1 session and 1 failed opening, 1 h 00 min sent, 4.0 s of it as overlap; 1 h 00 min billed, \
-cost 0.15
+cost 0.1500
 ! provider: The key is wrong. Get another.
 ! nothing runs, and 2.0 s of audio wait; to transcribe them: stenod run --input none --state-dir {directory} \
 --stream desk
@@ -173,6 +173,8 @@ def test_sessions_are_told_as_they_are(directory: Path) -> None:
     ("changes", "told"),
     [
         ({"billed_seconds": 60.0, "cost": None}, "1 min 00 s billed, price not known"),
+        ({"billed_seconds": 60.0, "cost": 0.0025}, "1 min 00 s billed, cost 0.0025"),
+        ({"billed_seconds": 60.0, "cost": 12.345}, "1 min 00 s billed, cost 12.35"),
         ({"billed_seconds": 0.0, "cost": 0.0}, "; nothing billed"),
         ({"billed_seconds": 60.0, "cost": None, "provider": "b"}, "b: 1 session, 1 h 00 min sent"),
     ],

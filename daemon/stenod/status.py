@@ -183,7 +183,8 @@ def _price(spent: "Sum") -> str:
     if spent.cost is None:
         return f"{billed}, price not known"
     rest = f" and {duration(spent.unpriced_seconds)} at a price not known" if spent.unpriced_seconds else ""
-    return f"{billed}, cost {spent.cost:.2f}{rest}"
+    digits = 2 if spent.cost >= 1 else 4  # a short session costs less than a hundredth
+    return f"{billed}, cost {spent.cost:.{digits}f}{rest}"
 
 
 def _several(count: int, word: str) -> str:

@@ -25,6 +25,9 @@ import numpy as np
 import pytest
 import trio
 
+from stenod.core.audit import Stock, audit
+from stenod.edge.inspection import read
+
 PROGRAM = str(Path(sys.executable).with_name("stenod"))
 RATE = 16000
 AT_ONCE_MAX = 24
@@ -203,6 +206,18 @@ async def _collect(
             arrivals.extend([trio.current_time()] * data.count(b"\n"))
         changed, daemon.changed = daemon.changed, trio.Event()
         changed.set()
+
+
+def sound(journal: Path) -> Stock:
+    """Return what a journal of one stream holds; `stenod verify` finds no fault in it. Raises `NoJournal`."""
+    (stock,) = read(journal)
+    assert not audit(stock).faults, audit(stock).faults
+    return stock
+
+
+def pending_seconds(journal: Path) -> float:
+    """Return how much of a sound journal is still to be transcribed."""
+    return audit(sound(journal)).seconds["pending"]
 
 
 def speaks(kind: str, count: int = 1) -> Callable[[Stenod], bool]:

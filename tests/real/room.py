@@ -18,12 +18,11 @@ from typing import Any
 
 import numpy as np
 import trio
-from daemon import RATE, Spoken
+from daemon import RATE, Spoken, sound
 from server import TIME_SECONDS_MAX, Emulator, speech
 
-from stenod.core.audit import Stock, audit
 from stenod.core.timeline import Span
-from stenod.edge.inspection import NoJournal, read
+from stenod.edge.inspection import NoJournal
 from stenod.emulator.decoder import Decoder, Kind
 from stenod.emulator.oracle import words_between
 
@@ -57,16 +56,10 @@ class Room:
         self._stored: dict[int, bytes] = {}
         """The journal's audio as it was when last seen, also what was deleted since: by first sample."""
 
-    def stock(self) -> Stock:
-        """Return what the journal holds; it is sound, whatever the moment. Raises `NoJournal`."""
-        (stock,) = read(self.journal)
-        assert not audit(stock).faults, audit(stock).faults
-        return stock
-
     def remember(self) -> bool:
         """Take down what a run that has ended captured, before it is transcribed and deleted; say if there is any."""
         try:
-            self.stock()
+            sound(self.journal)
         except NoJournal:
             assert not self._stored
             return False  # It was killed before it had made one.

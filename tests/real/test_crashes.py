@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 import trio
-from daemon import PROGRAM, Stenod, environment_in, stenod, together
+from daemon import PROGRAM, Stenod, environment_in, pending_seconds, sound, stenod, together
 from room import Pipe, Room, check_room, once, reading
 from server import ANY_KEY, emulator
 
@@ -77,7 +77,7 @@ async def follow(place: Path, room: Room, seen: bytearray, leaving: trio.Event) 
 
 
 def _caught_up(room: Room, seen: bytes, tail: Stenod) -> bool:
-    return (seen + tail.stdout).endswith(room.stock().lines[-1][2])
+    return (seen + tail.stdout).endswith(sound(room.journal).lines[-1][2])
 
 
 @pytest.mark.parametrize("slow", [False, True], ids=["reader-waits", "reader-is-slow"])
@@ -98,7 +98,7 @@ async def test_no_kill_costs_or_repeats_a_word(place: Path, slow: bool) -> None:
                     daemon.process.kill()
                     await daemon.end()
                 if room.remember() and not followed and not slow:
-                    followed += room.stock().lines[0][2]
+                    followed += sound(room.journal).lines[0][2]
                     nursery.start_soon(follow, place, room, followed, leaving)
             output.bytes_a_second = None
             async with stenod(place, *words, "--input", "none", stdout=output.writing, **ANY_KEY) as daemon:
@@ -108,7 +108,8 @@ async def test_no_kill_costs_or_repeats_a_word(place: Path, slow: bool) -> None:
         assert len(lines) == len(output.lines)
         assert len(lines) - len(once(lines)) <= KILLS
         check_room(room, once(lines), server)
-        assert room.stock().lines[-1][2] == output.lines[-1] + b"\n"
+        assert sound(room.journal).lines[-1][2] == output.lines[-1] + b"\n"
+        assert 0.0 == pending_seconds(room.journal)
     assert slow or once(lines) == whole(followed.splitlines())
 
 

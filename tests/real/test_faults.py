@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import trio
-from daemon import RATE, Stenod, together
+from daemon import RATE, Stenod, pending_seconds, together
 from server import (
     TIME_SECONDS_MAX,
     Emulator,
@@ -48,6 +48,8 @@ class Case:
     seconds: float = 40.0
     arguments: tuple[str, ...] = ()
     checks: tuple[Check, ...] = field(default=())
+    end_seconds: float = 30.0
+    """How long what waited may take at the end."""
 
 
 def sessions(least: int, most: int) -> Check:
@@ -110,6 +112,14 @@ def said(state: str) -> Check:
 
 
 OUTAGE = fault(kind="drop", wall=15.0)
+PASSING = (500, 502, 504, 408, 302, 511, 407, 200, 599)
+"""HTTP statuses that may pass by themselves."""
+CLOSES = (1001, 1011, 1012, 4000)
+ERRORS: tuple[dict[str, object], ...] = (
+    {"code": 3008},
+    {"code": 3007, "text": "Audio transmission rate exceeded"},
+    {"code": 3009},
+)
 CASES = {
     "mute": Case(
         fault(kind="mute", audio=6.0, session=0),
@@ -156,18 +166,58 @@ CASES = {
         fault(kind="begin-then-die", duration=4.0, session=0) + fault(kind="begin-then-die", duration=4.0, session=1),
         checks=(sessions(3, 3),),
     ),
+    "errors": Case(
+        "".join(fault(kind="error", audio=12.0, session=n, **told) for n, told in enumerate(ERRORS))
+        + fault(kind="error-untyped", audio=12.0, session=len(ERRORS)),
+        seconds=60.0,
+        checks=(sessions(5, 5), replaced("error", 4.0), replaced("error-untyped", 4.0)),
+    ),
+    "closes": Case(
+        "".join(fault(kind="close", code=code, audio=12.0, session=n) for n, code in enumerate(CLOSES)),
+        seconds=60.0,
+        checks=(sessions(5, 5), replaced("close", 4.0)),
+    ),
+    "flapping": Case(
+        fault(kind="drop", wall=10.0, repeat=3.0, count=5), seconds=45.0, end_seconds=180.0, checks=(sessions(4, 6),)
+    ),
+    "minute-of-refusal": Case(
+        OUTAGE + fault(kind="refuse", wall=15.0, duration=60.0),
+        seconds=85.0,
+        end_seconds=120.0,
+        checks=(attempts(15.0, 75.0, least=4), said("lost"), said("back")),
+    ),
+    "minute-of-darkness": Case(
+        fault(kind="black-hole", wall=15.0, duration=60.0),
+        seconds=85.0,
+        end_seconds=120.0,
+        checks=(said("lost"), said("back")),
+    ),
+    "dark-for-a-moment": Case(fault(kind="black-hole", wall=15.0, duration=2.0), checks=(sessions(1, 1), planned)),
+    "statuses": Case(
+        OUTAGE + "".join(fault(kind="status", status=status, attempt=1 + n) for n, status in enumerate(PASSING)),
+        seconds=70.0,
+        checks=(sessions(2, 2), attempts(15.0, 40.0, least=4)),
+    ),
+    "slow-upgrade": Case(
+        OUTAGE + fault(kind="slow", wall=15.0, duration=4.0), checks=(sessions(2, 2), back_after(19.0))
+    ),
+    "no-upgrade": Case(OUTAGE + fault(kind="slow", attempt=1, duration=14.0), seconds=45.0, checks=(sessions(2, 3),)),
+    "late-messages": Case(fault(kind="slow-messages", audio=6.0, duration=2.5), checks=(sessions(1, 1), planned)),
+    "one-at-a-time": Case(
+        seconds=50.0, arguments=("--sessions-max", "1", "--session-seconds-max", "20"), checks=(sessions(3, 4),)
+    ),
     "slow-to-begin": Case(OUTAGE + fault(kind="slow-begin", wall=15.0, duration=4.0), checks=(sessions(2, 2),)),
 }
 
 
-async def check_talk(daemon: Stenod, server: Emulator, seconds: float) -> None:
+async def check_talk(daemon: Stenod, server: Emulator, seconds: float, *, within: float = 30.0) -> None:
     """After the end of the audio: exit 0, each word once and at its time, all as the server heard and said it."""
-    assert 0 == await daemon.end(30)
+    assert 0 == await daemon.end(within)
     check_words(daemon.words, seconds)
     await server.stop()
     check_heard(server, seconds)
     check_finals(daemon, server)
-    assert [] == list(daemon.state_home.iterdir())
+    assert not daemon.state_home.exists() or [] == list(daemon.state_home.iterdir())
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -175,12 +225,16 @@ async def check_talk(daemon: Stenod, server: Emulator, seconds: float) -> None:
 async def test_no_fault_costs_or_repeats_a_word(place: Path, name: str) -> None:
     """Whatever breaks, each word is printed once and at its time, and the server is neither left alone nor hammered."""
     case = CASES[name]
-    seconds = quiet_end(case.seconds)
-    async with emulator(place / "server", *case.arguments, faults=case.faults) as server, talk(place, server) as daemon:
+    seconds, journal = quiet_end(case.seconds), place / "journal"
+    async with (
+        emulator(place / "server", *case.arguments, faults=case.faults) as server,
+        talk(place, server, "--state-dir", str(journal)) as daemon,
+    ):
         await daemon.feed(speech(seconds))
-        await check_talk(daemon, server, seconds)
+        await check_talk(daemon, server, seconds, within=case.end_seconds)
         for check in case.checks:
             check(daemon, server)
+    assert 0.0 == pending_seconds(journal)
 
 
 @together
@@ -201,12 +255,34 @@ async def test_a_server_process_that_hangs_is_survived(place: Path) -> None:
 
 
 @together
-async def test_a_server_process_that_dies_is_survived(place: Path) -> None:
-    """Killed in mid-speech, and started again on the same port 6 s later: connections are refused meanwhile."""
+async def test_a_server_that_reads_slowly_is_survived(place: Path) -> None:
+    """For 12 s its process runs a fifth of the time, half a second at most in one."""
+    seconds = quiet_end(40.0)
+    async with emulator(place / "server") as server, talk(place, server) as daemon, trio.open_nursery() as nursery:
+        nursery.start_soon(daemon.feed, speech(seconds))
+        await daemon.until(lambda one: one.fed >= 15 * RATE)
+        for _ in range(20):
+            server.process.send_signal(signal.SIGSTOP)
+            await trio.sleep(0.5)
+            server.process.send_signal(signal.SIGCONT)
+            await trio.sleep(0.1)
+        await check_talk(daemon, server, seconds)
+        assert 1 == len(server.of("opened"))
+
+
+@pytest.mark.parametrize("deaf_seconds", [0.0, 2.0])
+@together
+async def test_a_server_process_that_dies_is_survived(place: Path, deaf_seconds: float) -> None:
+    """Killed in mid-speech, and started again on the same port 6 s later: connections are refused meanwhile.
+
+    Deaf before, it has not read what it was sent, and its connections are reset.
+    """
     seconds = quiet_end(40.0)
     async with trio.open_nursery() as nursery, emulator(place / "first") as first, talk(place, first) as daemon:
         nursery.start_soon(daemon.feed, speech(seconds))
         await daemon.until(lambda one: one.fed >= 15 * RATE)
+        first.process.send_signal(signal.SIGSTOP)
+        await trio.sleep(deaf_seconds)
         first.process.kill()
         await trio.sleep(6)
         async with emulator(place / "second", port=first.port) as second:

@@ -62,6 +62,36 @@ async def test_an_account_without_money_is_told_its_remedy(place: Path) -> None:
     assert re.search(r"no money left.*insufficient account balance.*Add funds", "\n".join(daemon.sentences))
 
 
+STATUSES = {400: 78, 401: 77, 402: 77, 403: 77, 404: 78, 405: 78, 410: 78, 422: 78}
+"""Answers to the upgrade that do not pass by themselves, and the exit code of each."""
+
+
+@together
+async def test_a_status_that_does_not_pass_is_told_with_its_remedy(place: Path) -> None:
+    """One attempt (two for 403, which a proxy may say), the exit code that fits; the audio is kept for another run."""
+    seconds = quiet_end(4.0)
+    journal = ("--state-dir", str(place / "journal"))
+    words = ("run", *journal, "--provider", "assemblyai", "--endpoint")
+    async with stenod(place, *words, "ws://127.0.0.1:9", "--input", "-", stdin=subprocess.PIPE, **ANY_KEY) as daemon:
+        await daemon.feed(speech(seconds), finish=False)
+        await trio.sleep(0.5)
+        daemon.interrupt()
+        assert 0 == await daemon.end(15)
+    codes = {}
+    answers = [status for status in STATUSES for _ in range(2 if status == 403 else 1)]
+    statuses = "".join(fault(kind="status", status=status, attempt=n) for n, status in enumerate(answers))
+    async with emulator(place / "server", faults=statuses) as server:
+        for status in STATUSES:
+            async with stenod(place, *words, server.url, "--input", "none", **ANY_KEY) as daemon:
+                codes[status] = await daemon.end(15)
+            assert re.search(r"[\d.]+ s of audio .* kept in", daemon.told), (codes, daemon.told)
+        assert STATUSES == codes
+        assert len(answers) == len(server.of("attempt"))
+        async with stenod(place, *words, server.url, "--input", "none", **ANY_KEY) as daemon:
+            assert 0 == await daemon.end()
+    check_words(daemon.words, seconds)
+
+
 @together
 async def test_a_held_provider_gets_all_of_it_once_it_is_mended(place: Path) -> None:
     """Fatal for the provider is not fatal for the audio: it is kept, and SIGHUP tries again at once."""

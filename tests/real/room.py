@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 import trio
-from daemon import RATE, Spoken, sound
+from daemon import RATE, Spoken, sound, words_of
 from server import TIME_SECONDS_MAX, Emulator, speech
 
 from stenod.core.timeline import Span
@@ -174,17 +174,14 @@ def once(lines: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 def check_room(room: Room, lines: Sequence[dict[str, Any]], server: Emulator) -> None:
     """Hold all that was printed to what was captured: each whole word once, at its time, and none besides."""
     finals = [line for line in lines if line["type"] == "final"]
-    words = [
-        Spoken(word["text"].casefold().strip("."), word["start"], word["end"])
-        for line in finals
-        for word in line["words"]
-    ]
+    words = words_of(finals)
     whole = sorted((word for word in words if not word.text.startswith("frag-")), key=lambda word: word.text)
     captured = room.captured()
     told, there = {word.text for word in whole}, {word.text for word in captured}
     assert not there - told, f"missing: {sorted(there - told)}"
     assert not told - there, f"never captured: {sorted(told - there)}"
-    assert len(whole) == len(captured), f"twice: {[a.text for a, b in pairwise(whole) if a.text == b.text]}"
+    twice = {first.text for first, second in pairwise(whole) if first.text == second.text}
+    assert not twice, f"twice: {[line for line in finals if twice & {word.text for word in words_of([line])}]}"
     torn = [word.text for word in words if word.text.startswith("frag-") and "w" + word.text[5:] in there]
     assert not torn, f"whole and torn: {torn}"
     for expected, printed in zip(captured, whole, strict=True):

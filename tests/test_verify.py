@@ -9,6 +9,7 @@ from click.testing import CliRunner
 from stenod.core import records
 from stenod.core.timeline import State, Timeline
 from stenod.core.transaction import Transaction
+from stenod.edge.inspection import NoJournal
 from stenod.edge.ledger import Ledger
 from stenod.edge.segments import Segments
 from stenod.verify import tail, verify
@@ -84,3 +85,26 @@ def test_tail_says_what_an_id_looks_like(directory: Path) -> None:
     """Another stream's id is no place in this one."""
     result = CliRunner().invoke(tail, ["--state-dir", str(directory), "--since", "kitchen-0000-0000000001"])
     assert (2, True) == (result.exit_code, "default-0000-0000000041" in result.stderr)
+
+
+def test_a_pruned_journal_is_sound_and_says_what_it_no_longer_has(
+    directory: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """What was pruned is not missing; whoever asks for what came after it is told plainly, and gets no part of it."""
+    ledger = Ledger(directory / "ledger.sqlite")
+    ledger.printed("default", "stdout", 0, 1)
+    lines = [(2, b'{"id":"default-0000-0000000002"}\n')]
+    ledger.commit("default", 0, Transaction(lines=lines, sequence=3, session=1, tail=16_000))
+    ledger.prune("default", 0, 1)
+    ledger.close()
+    runner = CliRunner()
+    where = ["--state-dir", str(directory)]
+    assert 0 == runner.invoke(verify, where).exit_code
+    refused = runner.invoke(tail, [*where, "--since", "default-0000-0000000000"])
+    assert isinstance(refused.exception, NoJournal)
+    assert "up to default-0000-0000000001" in str(refused.exception)
+    assert "first that is left is default-0000-0000000002" in str(refused.exception)
+    assert capfd.readouterr().out == ""
+    for arguments in ([], ["--since", "default-0000-0000000001"]):
+        assert 0 == runner.invoke(tail, [*where, *arguments]).exit_code
+        assert capfd.readouterr().out == lines[0][1].decode()

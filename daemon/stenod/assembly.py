@@ -49,6 +49,7 @@ from stenod.tasks.transcript import Transcript
 LOCAL = "local"
 LOG_FLUSH_SECONDS = 10.0
 HOUR_SECONDS = 3600.0
+DAY_SECONDS = 86_400.0
 
 
 class NotPossible(Exception):
@@ -128,6 +129,7 @@ def _journal(assembly: Assembly, log: Log) -> Journal:
         log=log,
         keeping=Keeping(
             transcribed=options.journal.keep_audio,
+            lines_seconds=options.output.outbox_days * DAY_SECONDS,
             quiet_seconds=options.journal.quiet_hours * HOUR_SECONDS,
             limits=RetentionLimits(
                 bytes_max=options.journal.audio_bytes_max,

@@ -175,6 +175,8 @@ class OutputOptions:
 
     partials: bool = False
     """Print unfinished turns too, each time they change."""
+    outbox_days: Annotated[float, Meta(ge=1.0, le=3650.0)] = 7.0
+    """How long printed lines stay in the journal, for `stenod tail`; by the days that were recorded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

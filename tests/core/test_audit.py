@@ -87,3 +87,19 @@ def test_a_turn_may_reach_over_a_gap() -> None:
 def test_an_empty_journal_is_sound() -> None:
     """Nothing was promised yet."""
     assert () == audit(Stock(stream="s", rate=RATE, tail=0, sequence=0, spans=(), stored=(), lines=())).faults
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({"oldest": 1, "lines": SOUND.lines[1:]}, None),
+        ({"oldest": 2, "lines": ()}, None),
+        ({"lines": SOUND.lines[1:]}, "records 0/0 to 0/0 are missing"),
+        ({"oldest": 1, "lines": ()}, "records 1 to 1 are missing"),
+    ],
+)
+def test_what_was_pruned_is_not_missing(change: dict, fault: str | None) -> None:
+    """The ledger says from where on the outbox is whole."""
+    faults = audit(replace(SOUND, **change)).faults
+    assert (fault is None) == (faults == ())
+    assert fault is None or fault in faults[0]

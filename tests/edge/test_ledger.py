@@ -60,6 +60,28 @@ def ledger(request: pytest.FixtureRequest, path: Path) -> Iterator[Ledger]:
 class TestContract:
     """What the journal relies on, on the disk and in memory."""
 
+    def test_only_what_every_reader_has_can_be_pruned(self, ledger: Ledger) -> None:
+        """In batches from the front; whatever is asked for, what somebody has not got stays."""
+        ledger.open_stream("room", RATE)
+        ledger.open_stream("hall", RATE)
+        for stream in ("room", "hall"):
+            lines = [(number, b"x") for number in range(10)]
+            ledger.commit(stream, 0, transaction(lines=lines, sequence=10))
+        assert ledger.printed_by_all("room", 9) == []
+        ledger.prune("room", 0, 5)
+        assert len(ledger.unprinted("room", "tests", 99)) == 10
+        ledger.printed("room", "stdout", 0, 7)
+        ledger.printed("room", "file", 0, 3)
+        assert [0, 1, 2] == [sequence for _, sequence, _ in ledger.printed_by_all("room", 3)]
+        assert [0, 1, 2, 3] == [sequence for _, sequence, _ in ledger.printed_by_all("room", 9)]
+        ledger.prune("room", 0, 1)
+        assert [2, 3] == [sequence for _, sequence, _ in ledger.printed_by_all("room", 9)]
+        ledger.prune("room", 0, 9)
+        assert [4, 5] == [sequence for _, sequence, _ in ledger.unprinted("room", "file", 2)]
+        assert [8, 9] == [sequence for _, sequence, _ in ledger.unprinted("room", "stdout", 9)]
+        assert len(ledger.unprinted("hall", "tests", 99)) == 10
+        assert ledger.open_stream("room", RATE).sequence == 10
+
     def test_what_was_committed_is_the_state(self, ledger: Ledger) -> None:
         """Spans, anchors, counters and tail come back as they were written; the lines are in the outbox."""
         ledger.open_stream("room", RATE)

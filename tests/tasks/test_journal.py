@@ -6,11 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fakes.clock import WALL_AT_START
-from fakes.journal import RATE, Disk, restarted, status
+from fakes.journal import RATE, STREAM, Disk, restarted, status
 from fakes.source import speech
 from stenod.core import records
 from stenod.core.chronology import Anchor
 from stenod.core.timeline import Cause, Settled, Span, State
+from stenod.tasks.stored_audio import Keeping
 
 HEARD = State.TRANSCRIBED
 
@@ -194,6 +195,43 @@ async def test_a_pulse_misses_no_change(autojump_clock: trio.abc.Clock) -> None:
         assert pulse.is_set()
         assert other.is_set()
     assert journal.finished
+
+
+async def test_old_lines_leave_the_outbox(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
+    """Those that were printed, are old, and lie nowhere near what is pending; in batches, from the front."""
+    disk = Disk()
+    journal = disk.journal(keeping=Keeping(lines_seconds=3600.0))
+    journal.append(bytes(2 * 4_000_000))
+    for number in range(400):
+        start = 10.0 * number
+        final = records.Final(
+            stream=STREAM,
+            start=start,
+            end=start + 5.0,
+            started_at="",
+            ended_at="",
+            text="x",
+            words=(),
+            provider="p",
+            session="s",
+        )
+        settled = [] if number == 25 else [(10_000 * number, 10_000 * number + 10_000, HEARD, None)]
+        await journal.commit([final, status("x")], settled)
+    await journal.prune()
+    assert len(disk.lines()) == 800
+    await journal.printed("stdout", 0, 599)
+    await journal.prune()
+    assert len(disk.lines()) == 800 - 2 * 25 + 1
+    await journal.commit([], [(250_000, 260_000, HEARD, None)])
+    nursery.start_soon(journal.maintain, 1.0)
+    await trio.sleep(60.0)
+    assert disk.lines()[0]["type"] == "status"
+    assert [405.0, 415.0] == [line["end"] for line in disk.lines("final")][:2]
+    journal.append(bytes(2 * 4_000_000))
+    await journal.commit([], [(4_000_000, 8_000_000, HEARD, None)])
+    await trio.sleep(60.0)
+    assert len(disk.lines()) == 200 + 1
+    assert (disk.lines()[0]["id"], disk.lines()[1]["end"]) == ("room-0000-0000000599", 3005.0)
 
 
 async def test_upkeep(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:

@@ -1,8 +1,8 @@
 """Does a journal keep its promises? Everything that can be checked of one without the one who wrote it.
 
 Law 2: the settled spans neither overlap nor reach beyond the tail, and every pending sample lies in a stored file.
-Law 3: ids follow each other without a hole, every final lies where its audio counts as transcribed, and the turns of
-live sessions come in order of their starts. It reads and judges; it mends nothing.
+Law 3: ids follow each other without a hole from the first that was not pruned, every final lies where its audio counts
+as transcribed, and the turns of live sessions come in order of their starts. It reads and judges; it mends nothing.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,6 +31,8 @@ class Stock:
     stored: Sequence[Span]
     lines: Sequence[tuple[int, int, bytes]]
     """The outbox: epoch, sequence, line; in order."""
+    oldest: int = 0
+    """The sequence of the first record that was not pruned."""
     places: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     """How far each reader has come."""
 
@@ -98,6 +100,11 @@ def _storage_faults(stock: Stock, timeline: Timeline) -> Iterator[str]:
 def _parsed(stock: Stock) -> tuple[list[dict[str, Any]], list[str]]:
     """Decode the outbox; say what is wrong with its order and identities."""
     parsed, faults = [], []
+    if stock.lines and stock.lines[0][1] != stock.oldest:
+        epoch, first, _ = stock.lines[0]
+        faults.append(f"records {epoch}/{stock.oldest} to {epoch}/{first - 1} are missing from the outbox")
+    if not stock.lines and stock.oldest != stock.sequence:
+        faults.append(f"records {stock.oldest} to {stock.sequence - 1} are missing from the outbox")
     for (epoch, sequence, _), (next_epoch, next_sequence, _) in pairwise(stock.lines):
         if epoch == next_epoch and next_sequence != sequence + 1:
             faults.append(f"records {epoch}/{sequence + 1} to {epoch}/{next_sequence - 1} are missing from the outbox")

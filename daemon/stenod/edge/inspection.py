@@ -56,15 +56,19 @@ def read(directory: Path) -> list[Stock]:
     """Return what each stream of a state directory holds; raises `NoJournal`."""
     with _opened(directory) as database:
         database.execute("BEGIN")
-        names = database.execute("SELECT stream, rate, tail, sequence FROM stream ORDER BY stream").fetchall()
+        names = database.execute("SELECT stream, rate, tail, sequence, oldest FROM stream ORDER BY stream").fetchall()
         return [_stock(database, directory, *row) for row in names]
 
 
 def lines_after(directory: Path, stream: str, place: tuple[int, int]) -> list[tuple[int, int, bytes]]:
     """Return the records (epoch, sequence, line) behind a place in a stream's outbox; raises `NoJournal`."""
     with _opened(directory) as database:
-        if database.execute("SELECT 1 FROM stream WHERE stream = ?", (stream,)).fetchone() is None:
+        known = database.execute("SELECT epoch, oldest FROM stream WHERE stream = ?", (stream,)).fetchone()
+        if known is None:
             raise NoJournal(_no_stream(stream, directory, []))
+        epoch, oldest = known
+        if oldest and BEFORE_ALL <= place < (epoch, oldest - 1):
+            raise NoJournal(_pruned(*(records.record_id(stream, epoch, number) for number in (oldest - 1, oldest))))
         query = (
             "SELECT epoch, sequence, line FROM outbox WHERE stream = ? AND (epoch, sequence) > (?, ?)"
             " ORDER BY epoch, sequence"
@@ -100,6 +104,13 @@ def _opened(directory: Path) -> Iterator[sqlite3.Connection]:
     except sqlite3.Error as error:
         message = f"cannot read the journal in {directory}: {error}"
         raise NoJournal(message) from error
+
+
+def _pruned(last: str, first: str) -> str:
+    return (
+        f"the lines up to {last} are no longer in the journal (output.outbox_days), so what came after that id is not "
+        f"all there; the first that is left is {first}: go on with --since {last}, or without it"
+    )
 
 
 def _no_stream(stream: str, directory: Path, known: Sequence[str]) -> str:
@@ -154,7 +165,9 @@ def _sum(row: tuple[Any, ...], rate: int) -> Sum:
     )
 
 
-def _stock(database: sqlite3.Connection, directory: Path, stream: str, rate: int, tail: int, sequence: int) -> Stock:
+def _stock(
+    database: sqlite3.Connection, directory: Path, stream: str, rate: int, tail: int, sequence: int, oldest: int
+) -> Stock:
     lines = database.execute(
         "SELECT epoch, sequence, line FROM outbox WHERE stream = ? ORDER BY epoch, sequence", (stream,)
     ).fetchall()
@@ -163,6 +176,7 @@ def _stock(database: sqlite3.Connection, directory: Path, stream: str, rate: int
         rate=rate,
         tail=tail,
         sequence=sequence,
+        oldest=oldest,
         spans=_settled(database, stream),
         stored=_stored(directory / stream / "audio"),
         lines=lines,

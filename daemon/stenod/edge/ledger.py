@@ -32,22 +32,8 @@ BEFORE_ALL = (0, -1)
 """The place of a reader that has got nothing: epoch and sequence."""
 SESSIONS_MAX = 1_000
 """Accounts kept one by one; older ones only count in their month's sum."""
-FOLD = """
-INSERT INTO session_month
-    SELECT stream, provider, strftime('%Y-%m', opened_at, 'unixepoch') AS month, count(*), count(ready_at), sum(audio),
-        sum(overlap), sum(billed_seconds), sum(cost), sum(iif(cost IS NULL, billed_seconds, 0.0))
-    FROM session WHERE stream = ?1 AND ended_at IS NOT NULL AND (length(name), name) <= (length(?2), ?2)
-    GROUP BY provider, month
-ON CONFLICT DO UPDATE SET
-    openings = openings + excluded.openings, sessions = sessions + excluded.sessions, audio = audio + excluded.audio,
-    overlap = overlap + excluded.overlap, billed_seconds = billed_seconds + excluded.billed_seconds,
-    cost = coalesce(cost + excluded.cost, cost, excluded.cost),
-    unpriced_seconds = unpriced_seconds + excluded.unpriced_seconds
-"""
-
-FOLDED = "DELETE FROM session WHERE stream = ?1 AND ended_at IS NOT NULL AND (length(name), name) <= (length(?2), ?2)"
-
-
+FOLD = "fold.sql"
+"""In `stenod.data`: adds accounts to their month's sum, and deletes them."""
 STATES = {state.value for state in State}
 CAUSES = {None, *(cause.value for cause in Cause)}
 MARK = ".damaged"
@@ -55,6 +41,8 @@ MARK = ".damaged"
 CHECK_SECONDS = 2.0
 """How long a start may look for damage: enough for a hundred megabytes."""
 CHECK_STEPS = 10_000
+LOG_BYTES_MAX = 4_194_304
+"""What SQLite's log is cut to after a long reader let it grow."""
 STALLED = {
     sqlite3.SQLITE_FULL: ROOM,
     sqlite3.SQLITE_IOERR: CHECK,
@@ -186,10 +174,29 @@ class Ledger:
         with self._at_work():
             return self._commits.execute(query, (stream, reader)).fetchone() is not None
 
+    def printed_by_all(self, stream: str, count: int) -> list[tuple[int, int, bytes]]:
+        """Return the first records (epoch, sequence, line) of the outbox, as far as every reader has them."""
+        query = "SELECT epoch, sequence, line FROM outbox WHERE stream = ? AND (epoch, sequence) <= (?, ?)"
+        with self._at_work():
+            rows = self._commits.execute(f"{query} ORDER BY epoch, sequence LIMIT ?", (*self._slowest(stream), count))
+            return list(rows)
+
+    def prune(self, stream: str, epoch: int, sequence: int) -> None:
+        """Delete the records up to this one that every reader has."""
+        with self._at_work(), self._commits as database:
+            place = min((epoch, sequence), self._slowest(stream)[1:])
+            database.execute("DELETE FROM outbox WHERE stream = ? AND (epoch, sequence) <= (?, ?)", (stream, *place))
+            database.execute("UPDATE stream SET oldest = max(oldest, ?) WHERE stream = ?", (place[1] + 1, stream))
+
     def close(self) -> None:
         """Close the database; what was committed stays."""
         for connection in reversed(self._connections):
             connection.close()
+
+    def _slowest(self, stream: str) -> tuple[str, int, int]:
+        """The stream and the place of the reader that has the least; before all where there is no reader."""
+        query = "SELECT epoch, sequence FROM reader WHERE stream = ? ORDER BY epoch, sequence LIMIT 1"
+        return (stream, *(self._commits.execute(query, (stream,)).fetchone() or BEFORE_ALL))
 
     def _connect(self, synchronous: str) -> sqlite3.Connection:
         database = sqlite3.connect(self._name, timeout=5.0, check_same_thread=False)
@@ -197,6 +204,7 @@ class Ledger:
         database.execute("PRAGMA journal_mode = WAL")
         database.execute(f"PRAGMA synchronous = {synchronous}")
         database.execute("PRAGMA secure_delete = ON")
+        database.execute(f"PRAGMA journal_size_limit = {LOG_BYTES_MAX}")
         return database
 
     @contextmanager
@@ -250,8 +258,7 @@ class Ledger:
     def _create(self) -> None:
         version = self._commits.execute("PRAGMA user_version").fetchone()[0]
         if version == 0:
-            schema = resources.files("stenod.data").joinpath(SCHEMA).read_text("utf-8")
-            self._commits.executescript(f"BEGIN; {schema} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+            self._commits.executescript(f"BEGIN; {_script(SCHEMA)} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
         elif version != SCHEMA_VERSION:
             message = (
                 f"cannot use the ledger {self._name}: it has format {version}, and this stenod reads {SCHEMA_VERSION}; "
@@ -272,8 +279,8 @@ class Ledger:
             " ORDER BY length(name) DESC, name DESC LIMIT 1 OFFSET ?"
         )
         for (name,) in self._commits.execute(query, (stream, SESSIONS_MAX)).fetchall():
-            self._commits.execute(FOLD, (stream, name))
-            self._commits.execute(FOLDED, (stream, name))
+            for statement in _script(FOLD).split(";\n"):
+                self._commits.execute(statement, (stream, name))
 
     def _begin(self, stream: str, rate: int, beginning: Beginning) -> None:
         row = (
@@ -307,6 +314,10 @@ class Ledger:
             yield Anchor(
                 position=position, unix=unix, boottime=boottime, pace=pace, boot=boot, synchronised=bool(synchronised)
             )
+
+
+def _script(name: str) -> str:
+    return resources.files("stenod.data").joinpath(name).read_text("utf-8")
 
 
 def _anchor_rows(stream: str, anchors: Iterable[Anchor]) -> list[tuple[str | int | float, ...]]:

@@ -19,6 +19,7 @@ from stenod.core.chronology import NOTHING, Chronology
 from stenod.core.clock import Clock
 from stenod.core.log import Log
 from stenod.core.outage import remedy
+from stenod.core.pruning import last_prunable
 from stenod.core.records import Record
 from stenod.core.retention import stretches
 from stenod.core.timeline import Cause, Settled, Span, Timeline
@@ -29,6 +30,9 @@ from stenod.tasks.stored_audio import NEAR_SECONDS, Keeping, Segments, StoredAud
 
 RETENTION_SECONDS = 10.0
 """How often the limits are looked at: the disk's floor must hold for what comes in that time."""
+
+PRUNED_MAX = 100
+"""Lines that go at once: ten a second would have to come to overtake it, and no commit waits long for so few."""
 
 
 class Journal:
@@ -51,6 +55,7 @@ class Journal:
         self.clock = clock
         self.ended = trio.Event()
         """No more audio will come."""
+        self._lines_seconds = keeping.lines_seconds
         self._recovered_until = state.recovered_until
         self._ledger = ledger
         self._offload = offload
@@ -219,6 +224,18 @@ class Journal:
             await self.commit([])
         self._audio.remove(files)
 
+    async def prune(self) -> None:
+        """Let go of some of the outbox's oldest lines, where they are old enough and every reader has them."""
+        rows = await self._commits.patiently(self._ledger.printed_by_all, self.stream, PRUNED_MAX)
+        last = last_prunable(
+            rows,
+            batch=PRUNED_MAX,
+            oldest_seconds=self.tail / self.rate - self._lines_seconds,
+            near_pending=self._near_pending,
+        )
+        if last is not None:
+            await self._commits.patiently(self._ledger.prune, self.stream, *last)
+
     def forget(self, near_seconds: float) -> None:
         """Delete audio files whose samples are all settled, and no pending ones are within `near_seconds`."""
         self._audio.forget(near_seconds)
@@ -245,6 +262,12 @@ class Journal:
         while True:
             await trio.sleep(RETENTION_SECONDS)
             await self.retain()
+            if self._lines_seconds:
+                await self.prune()
+
+    def _near_pending(self, start: float, end: float) -> bool:
+        first, last = (round(second * self.rate) for second in (start - NEAR_SECONDS, end + NEAR_SECONDS))
+        return self.pending_run(max(0, first), min(last, self.tail)) is not None
 
     async def unprinted(self, reader: str, count: int) -> list[tuple[int, int, bytes]]:
         """Return records that the reader has not seen: (epoch, sequence, line)."""

@@ -42,10 +42,12 @@ class Segments(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keeping:
-    """What stays on the disk, and how long. `transcribed`: also what is transcribed, as far as the limits allow."""
+    """What stays on the disk, and how long; `transcribed`: also audio that is, as far as the limits allow."""
 
     transcribed: bool = False
     quiet_seconds: float = 86_400.0
+    lines_seconds: float = 0.0
+    """How old printed lines may become in the outbox; 0: they are kept for good."""
     limits: RetentionLimits = field(default_factory=RetentionLimits)
 
 

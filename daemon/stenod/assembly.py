@@ -7,7 +7,6 @@ that was left) is an exception with an exit code, or a line on standard error.
 import random
 import secrets as tokens
 import sys
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -21,12 +20,14 @@ from stenod.config import Loaded, holds_on_fatal, state_directory
 from stenod.core.backoff import Backoff, OpeningBudget
 from stenod.core.log import Log
 from stenod.core.retention import RetentionLimits
+from stenod.core.source import Source
 from stenod.core.verdict import ExitCode
 from stenod.edge import retry, secrets, telemetry, websocket
 from stenod.edge import state_directory as directories
 from stenod.edge.output import Output
 from stenod.edge.segments import Segments
 from stenod.edge.state_directory import StateDirectory
+from stenod.edge.system_clock import RealClock, SystemClock, boot_id
 from stenod.edge.systemd import Notifier
 from stenod.edge.telemetry import Telemetry
 from stenod.inputs import identity_of, source_of
@@ -58,18 +59,6 @@ class NotPossible(Exception):
     def __init__(self, message: str, exit_code: int) -> None:
         super().__init__(message)
         self.exit_code = exit_code
-
-
-class RealClock:
-    """The machine's clocks."""
-
-    def now(self) -> float:
-        """Monotonic seconds, trio's."""
-        return trio.current_time()
-
-    def wall(self) -> float:
-        """Unix seconds."""
-        return time.time()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,11 +191,7 @@ def _parts(assembly: Assembly, journal: Journal, dialect: Dialect, key: str, log
     source = source_of(options)
     printer = Printer(journal, Output())
     transcript = Transcript(journal, printer.show if options.output.partials else None)
-    capture = None
-    if source is not None:
-        identity = identity_of(options)
-        origin = 0 if identity is None else journal.source_start(identity)
-        capture = Capture(source=source, journal=journal, converter=_converter, clock=clock, log=log, origin=origin)
+    capture = None if source is None else _capture(assembly, journal, source, log)
     sessions = Sessions(
         provider=_provider_record(options, dialect, key),
         journal=journal,
@@ -241,6 +226,20 @@ def _parts(assembly: Assembly, journal: Journal, dialect: Dialect, key: str, log
         drain_seconds=options.supervisor.drain_seconds,
         sync_seconds=options.journal.sync_seconds,
         services=(partial(_flush_log, assembly.telemetry),),
+    )
+
+
+def _capture(assembly: Assembly, journal: Journal, source: Source, log: Log) -> Capture:
+    identity = identity_of(assembly.options)
+    return Capture(
+        source=source,
+        journal=journal,
+        converter=_converter,
+        clock=RealClock(),
+        log=log,
+        origin=0 if identity is None else journal.source_start(identity),
+        boot=boot_id(assembly.environment),
+        synchronised=SystemClock().synchronised,
     )
 
 

@@ -8,10 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stenod.core import chronology
-from stenod.core.chronology import ANCHORS_MAX, CATCH_UP_PACE, MEND_SECONDS, Absence, Anchor, Chronology
+from stenod.core.chronology import ANCHORS_MAX, CATCH_UP_PACE, MEND_SECONDS, Anchor, Chronology
+from stenod.core.timeline import Cause, Loss
 
 RATE = 1000
 UNIX = 1_795_200_000.0
+NINETY, UNKNOWN = Loss(90.0, Cause.STOPPED), Loss(0.0, Cause.STOPPED, estimated=True)
 
 
 def moment(position: int, *, late: float = 0.0, offset: float = UNIX, **others: object) -> Anchor:
@@ -82,6 +84,16 @@ def test_what_was_told_stays_and_time_goes_slowly_until_it_is_right() -> None:
     assert CATCH_UP_PACE == 0.5
 
 
+def test_what_is_known_now_says_nothing_of_long_ago() -> None:
+    """Nobody was told for an hour: what was known then of then stays, and a minute is mended."""
+    times = Chronology(RATE)
+    times.begin(moment(0))
+    times.follow(moment(3_600_000, late=0.2), 3_599_900)
+    assert [1800.0, 3539.999, 3540.2] == [pytest.approx(utc(times, at)) for at in (1_800_000, 3_539_999, 3_540_000)]
+    times.follow(moment(3_700_000, late=0.1), 3_699_900)
+    assert [3600.2, 3640.2, 3641.1] == [pytest.approx(utc(times, at)) for at in (3_600_000, 3_640_000, 3_641_000)]
+
+
 def test_where_we_said_too_early_time_jumps() -> None:
     """From the last position that was told on."""
     times = Chronology(RATE)
@@ -147,25 +159,25 @@ def test_a_synchronisation_without_a_step_is_noted() -> None:
 @pytest.mark.parametrize(
     ("then", "now", "absence"),
     [
-        (moment(0), moment(5000, late=90.0), Absence(90.0, False)),
-        (moment(0), moment(5000, late=-3600.0), Absence(0.0, True)),
-        (moment(0), moment(5000, late=90.0, synchronised=False), Absence(90.0, True)),
-        (moment(0, synchronised=False), moment(5000, late=90.0), Absence(90.0, True)),
-        (moment(0, offset=0.0, synchronised=False), moment(5000), Absence(0.0, True)),
-        (moment(0), moment(5000, offset=100.0), Absence(0.0, True)),
-        (moment(0), moment(5000, late=11 * 365 * 86_400.0), Absence(0.0, True)),
-        (moment(0, boot="a"), moment(5000, late=90.0, boot="b"), Absence(90.0, False)),
-        (moment(0, boot="a", offset=0.0), moment(5000, late=90.0, boot="a"), Absence(90.0, False)),
-        (moment(0, boot="a"), moment(5000, late=90.0, boot="a", synchronised=False), Absence(90.0, False)),
-        (moment(0, boot="a"), moment(5000, late=-0.01, boot="a"), Absence(0.0, False)),
-        (moment(0, boot="a"), moment(5000, late=-30.0, boot="a"), Absence(0.0, True)),
+        (moment(0), moment(5000, late=90.0), NINETY),
+        (moment(0), moment(5000, late=-3600.0), UNKNOWN),
+        (moment(0), moment(5000, late=90.0, synchronised=False), replace(NINETY, estimated=True)),
+        (moment(0, synchronised=False), moment(5000, late=90.0), replace(NINETY, estimated=True)),
+        (moment(0, offset=0.0, synchronised=False), moment(5000), UNKNOWN),
+        (moment(0), moment(5000, offset=100.0), UNKNOWN),
+        (moment(0), moment(5000, late=11 * 365 * 86_400.0), UNKNOWN),
+        (moment(0, boot="a"), moment(5000, late=90.0, boot="b"), NINETY),
+        (moment(0, boot="a", offset=0.0), moment(5000, late=90.0, boot="a"), NINETY),
+        (moment(0, boot="a"), moment(5000, late=90.0, boot="a", synchronised=False), NINETY),
+        (moment(0, boot="a"), moment(5000, late=-0.01, boot="a"), Loss(0.0, Cause.STOPPED)),
+        (moment(0, boot="a"), moment(5000, late=-30.0, boot="a"), UNKNOWN),
     ],
 )
-def test_how_long_nobody_recorded(then: Anchor, now: Anchor, absence: Absence) -> None:
+def test_how_long_nobody_recorded(then: Anchor, now: Anchor, absence: Loss) -> None:
     """The boot clock knows within a boot; else the system clock, as far as it can be believed; never below zero."""
     found = Chronology(RATE, [then]).absence(5000, now)
     assert (pytest.approx(absence.seconds), absence.estimated) == (found.seconds, found.estimated)
-    assert Chronology(RATE).absence(5000, now) == Absence(0.0, True)
+    assert Chronology(RATE).absence(5000, now) == UNKNOWN
 
 
 def test_the_number_of_anchors_is_bounded() -> None:

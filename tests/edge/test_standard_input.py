@@ -57,6 +57,7 @@ async def test_a_pipe_is_live_and_ends(pipe: tuple[int, int]) -> None:
     assert pcm == b"".join(block.pcm for block in blocks)
     assert before <= blocks[0].monotonic <= blocks[1].monotonic <= time.clock_gettime(time.CLOCK_MONOTONIC)
     assert blocks[0].boottime >= blocks[0].monotonic - 0.001
+    assert blocks[0].wall == pytest.approx(time.time(), abs=60.0)
 
 
 async def test_a_slow_writer_is_not_waited_for(pipe: tuple[int, int]) -> None:

@@ -37,6 +37,7 @@ class ScriptedSource:
     openings: list[Iterable[Step]]
     live: bool = True
     ends: bool = False
+    clocked: bool = False
     description: str = "microphone 'toy'"
     opened_at: list[tuple[float, float]] = field(default_factory=list)
     """When, and at which position in seconds."""

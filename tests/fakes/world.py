@@ -230,6 +230,7 @@ class OracleSource:
 
     description = "oracle"
     ends = True
+    clocked = True
 
     def __init__(self, conditions: Conditions, end: int) -> None:
         self.live = conditions.live

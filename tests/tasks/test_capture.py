@@ -170,6 +170,34 @@ async def test_a_command_that_ends_is_started_again(autojump_clock: trio.abc.Clo
     assert studio.capture.live
 
 
+async def test_a_command_that_ends_at_once_is_started_ever_more_slowly(autojump_clock: trio.abc.Clock) -> None:
+    """A little audio each time does not count; only one that delivered for a while is lost anew."""
+    steady = then(microphone(0, 300), LOST)
+    openings = [*(microphone(0, 3) for _ in range(8)), steady, microphone(0, 3), microphone(0, 3)]
+    studio = Studio(ScriptedSource(openings))
+    await studio.run(120.0)
+    opened = [at for at, _ in studio.source.opened_at]
+    pauses = [round(later - earlier - 0.3, 3) for earlier, later in pairwise(opened)]
+    assert [0.25, 0.5, 1.0, 2.0, 2.0, 2.0, 2.0, 2.0, 29.7 + 0.25, 0.5, 1.0] == pauses
+
+
+async def test_a_command_that_is_faster_than_time_is_held_back(autojump_clock: trio.abc.Clock) -> None:
+    """A minute ahead of the clock at most, over its restarts too, and what it delivers is whole; it stays live."""
+    studio = Studio(ScriptedSource([at_once(0, 300), *(at_once(0, 40) for _ in range(20))]))
+    async with trio.open_nursery() as nursery:
+        began = trio.current_time()
+        nursery.start_soon(studio.run, 500.0)
+        while trio.current_time() - began < 499.0:
+            await trio.sleep(1.0)
+            ahead = studio.journal.tail / 1000 - (trio.current_time() - began)
+            assert ahead <= READ_AHEAD_SECONDS + 3.0
+            if studio.journal.tail:
+                assert studio.utc(studio.journal.tail) <= studio.clock.wall() + 0.02
+    assert speech(0, 300_000) == studio.journal.read(0, 300_000)
+    assert studio.journal.tail > 500_000
+    assert studio.capture.live
+
+
 async def test_a_file_is_read_at_its_own_speed(autojump_clock: trio.abc.Clock) -> None:
     """A second of a file takes a second, and its end is the end of the run."""
     studio = Studio(ScriptedSource([at_once(0, 30)], live=False, ends=True))
@@ -323,11 +351,12 @@ async def test_the_time_without_a_process_is_a_gap(autojump_clock: trio.abc.Cloc
     assert studio.utc(studio.journal.tail) == pytest.approx(studio.clock.wall() - 0.05, abs=0.01)
 
 
-async def test_a_clock_that_was_set_back_makes_no_gap(autojump_clock: trio.abc.Clock) -> None:
-    """Resuming at a time before the end of what was recorded loses nothing and moves nothing."""
+async def test_a_clock_that_was_set_back_makes_the_smallest_gap(autojump_clock: trio.abc.Clock) -> None:
+    """Nobody knows how long it was before a time that has been: one sample says so, and nothing else moves."""
     studio = await restarted(10.0, stepped=-3600.0)
-    assert studio.gaps == []
-    assert studio.journal.tail == 6000
+    assert [Settled(5000, 5001, State.GAP, Cause.STOPPED)] == studio.gaps
+    assert [True] == [line["estimated"] for line in studio.disk.lines("gap")]
+    assert studio.journal.tail == 6001
 
 
 async def test_a_clock_that_jumps_while_the_device_is_away(autojump_clock: trio.abc.Clock) -> None:

@@ -19,11 +19,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from stenod.core import records
+from stenod.core.timeline import Cause, Loss
 
 STEP_SECONDS = 0.002
 """A system clock that is off the boot clock by so much more or less than before was set. Slewing moves both."""
 MEND_SECONDS = 0.01
 """An anchor is added where the last one is wrong by more than this."""
+MEND_BACK_SECONDS = 60.0
+"""What the fit says now holds for so long: its newest points, and no longer."""
 THIN_SECONDS = 0.02
 """An old anchor goes where the one before it says the same within this."""
 ANCHORS_MAX = 4096
@@ -32,6 +35,7 @@ SANE_UNIX = 1_577_836_800.0
 ABSENCE_SECONDS_MAX = 10 * 365 * 86_400.0
 CATCH_UP_PACE = 0.5
 NOTHING = -1
+STOPPED_UNKNOWN = Loss(0.0, Cause.STOPPED, True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,14 +70,6 @@ class Anchor:
     def trusted(self, synchronised: bool) -> "Anchor":
         """Return the same moment with what is known now of the clock that showed it."""
         return replace(self, synchronised=synchronised)
-
-
-@dataclass(frozen=True, slots=True)
-class Absence:
-    """How long nobody recorded."""
-
-    seconds: float
-    estimated: bool
 
 
 class Chronology:
@@ -129,18 +125,18 @@ class Chronology:
         if abs(now.boottime - held.boottime) > MEND_SECONDS:
             self._mend(now)
 
-    def absence(self, position: int, now: Anchor) -> Absence:
+    def absence(self, position: int, now: Anchor) -> Loss:
         """Return how long nobody recorded before `now`; `position` is where the recording had ended."""
         last = self.at(position)
         if last is None:
-            return Absence(0.0, True)
+            return STOPPED_UNKNOWN
         awake = now.boottime - last.boottime
         if now.boot and now.boot == last.boot and awake > -1.0:
-            return Absence(max(0.0, awake), False)
+            return Loss(max(0.0, awake), Cause.STOPPED)
         seconds = now.unix - last.unix
         if min(now.unix, last.unix) < SANE_UNIX or not 0.0 <= seconds <= ABSENCE_SECONDS_MAX:
-            return Absence(0.0, True)
-        return Absence(seconds, not (now.synchronised and last.synchronised))
+            return STOPPED_UNKNOWN
+        return Loss(seconds, Cause.STOPPED, not (now.synchronised and last.synchronised))
 
     def unwritten(self) -> tuple[int, Sequence[Anchor]] | None:
         """Return, once, from which position on the stored anchors are to be replaced, and by what."""
@@ -173,17 +169,18 @@ class Chronology:
         self._begun = max(self._begun, first)
 
     def _mend(self, now: Anchor) -> None:
-        """Go over to what is known now, from the last position on that was told."""
-        first = max(self._told, self._begun)
+        """Go over to what is known now, from the last position on that was told, or from a minute ago."""
+        recent = now.position - round(MEND_BACK_SECONDS * self._rate)
+        first = max(self._told, self._begun, recent)
         held, right = self.at(first), now.moved(first, self._rate)
         assert held is not None
         right = replace(right, unix=right.boottime + self._anchors[-1].offset)
         late = held.boottime - right.boottime
-        if late <= 0.0 or first > self._told:
-            self._write(first, [right])
-            return
         # Half a second of clock a second of audio, so twice as long as we are late.
         caught_up = first + round(late / (1.0 - CATCH_UP_PACE) / now.pace * self._rate)
+        if caught_up <= first or first == self._begun > self._told:
+            self._write(first, [right])
+            return
         slow = replace(right, unix=held.unix, boottime=held.boottime, pace=now.pace * CATCH_UP_PACE)
         self._write(first, [slow, right.moved(caught_up, self._rate)])
 

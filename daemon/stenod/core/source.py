@@ -28,6 +28,8 @@ class Block:
     """CLOCK_MONOTONIC when the last sample of the block was read, in seconds; None where the source has no clock."""
     boottime: float | None = None
     """CLOCK_BOOTTIME at the same moment: it runs on through a suspend, the other does not."""
+    wall: float | None = None
+    """CLOCK_REALTIME at the same moment, Unix seconds; may be wrong and may jump."""
     dropped: int = 0
     """Frames (samples a channel) that were lost just before this block, counted by whoever dropped them."""
     overflowed: bool = False
@@ -70,6 +72,9 @@ class Source(Protocol):
     """Whether audio that is not read in time is lost (a microphone), or waits (a file)."""
     ends: bool
     """Whether the end of a reading is the end of the source (file, stdin) or a loss (microphone, command)."""
+    clocked: bool
+    """Whether its blocks are stamped where the device is read, so that audio missing against the clock is lost. In a
+    pipe it may still come, and whoever writes it may have rested."""
 
     def open(self, position_seconds: float) -> AbstractAsyncContextManager[Reader]:
         """Open for reading; a file starts at `position_seconds`, a live source ignores it."""

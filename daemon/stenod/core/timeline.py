@@ -54,6 +54,15 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
+class Loss:
+    """Audio that is missing, before it has a place."""
+
+    seconds: float
+    cause: Cause
+    estimated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Settled:
     """A settled span."""
 

@@ -22,9 +22,11 @@ import subprocess
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 
 import trio
 
+from stenod.core.clock import read_moment
 from stenod.core.source import Block, Reader, SourceError, SourceLost
 
 EX_USAGE, EX_UNAVAILABLE = 64, 69
@@ -37,7 +39,10 @@ COMPLAINT_SECONDS = 0.25
 END_SECONDS = 1.0
 STRAGGLER_SECONDS = 0.1
 """What the rest of a pipeline has when its first process, which got the same signal, is gone."""
-CLOCK_BOOTTIME = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+CLOCKS = [
+    partial(time.clock_gettime, clock)
+    for clock in (time.CLOCK_MONOTONIC, getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC), time.CLOCK_REALTIME)
+]
 PASSWORD = re.compile(r"://[^/\s@]+@")
 """A stream's address may carry one, and ffmpeg repeats the address."""
 
@@ -47,6 +52,7 @@ class Command:
 
     live = True
     ends = False
+    clocked = False
 
     def __init__(self, words: Sequence[str], *, rate: int, channels: int) -> None:
         self.words = tuple(words)
@@ -106,7 +112,7 @@ class _CommandReader:
         while True:
             with trio.move_on_after(COMPLAINT_SECONDS):
                 data = await self._audio.receive_some(self._bytes_max - len(self._rest))
-                monotonic, boottime = time.clock_gettime(time.CLOCK_MONOTONIC), time.clock_gettime(CLOCK_BOOTTIME)
+                moment = read_moment(*CLOCKS)
                 self._rest += data
                 whole = len(self._rest) - len(self._rest) % self._frame_bytes
                 if not data:
@@ -118,8 +124,9 @@ class _CommandReader:
                         pcm=pcm,
                         rate=self._source.rate,
                         channels=self._source.channels,
-                        monotonic=monotonic,
-                        boottime=boottime,
+                        monotonic=moment.monotonic,
+                        boottime=moment.boottime,
+                        wall=moment.wall,
                     )
             self._hear()
         raise SourceLost(await self._farewell())

@@ -31,15 +31,18 @@ import threading
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import astuple
+from functools import partial
 from typing import Any, NoReturn
 
+from stenod.core.clock import read_moment
 from stenod.core.microphones import NO_PORTAUDIO, Device, child_environment, inputs, match
 from stenod.core.source import Block, Reader, SourceError, SourceLost
 
 EX_UNAVAILABLE = 69
 BLOCKS_A_SECOND = 50
 PIPE_BYTES = 1 << 20
-"""Half a minute at 16 kHz mono; the most that Linux lets a plain user ask for."""
+"""Over 20 s at 16 kHz mono; the most that Linux lets a plain user ask for."""
 START_SECONDS = 15.0
 """For Python and PortAudio to start, on a small machine that is busy starting everything else."""
 FIRST_SECONDS = 5.0
@@ -49,11 +52,16 @@ COMPLAINT_BYTES_MAX = 4096
 COMPLAINT_LINES = 3
 
 MAGIC = b"mic\n"
-VERSION = 1
+VERSION = 2
 STARTED, BLOCK, OVERFLOWED_BLOCK, FAILURE = range(4)
-HEADER = struct.Struct("<4sBBHIIQdd")
-"""Magic, version, kind, channels, rate, bytes that follow, frames dropped before, CLOCK_MONOTONIC, CLOCK_BOOTTIME."""
+HEADER = struct.Struct("<4sBBHIIQddd")
+"""Magic, version, kind, channels, rate, bytes that follow, frames dropped before, the clocks of a `Moment`."""
 PAYLOAD_BYTES_MAX = 1 << 20
+CLOCKS = [
+    partial(time.clock_gettime, clock)
+    for clock in (time.CLOCK_MONOTONIC, getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC), time.CLOCK_REALTIME)
+]
+NO_MOMENT = (0.0, 0.0, 0.0)
 CHILD = (sys.executable, "-P", "-m", "stenod.edge.microphone")
 """-P: a file of the user's that is called like a module of ours is not imported for it."""
 
@@ -63,6 +71,7 @@ class Microphone:
 
     live = True
     ends = False
+    clocked = True
 
     def __init__(self, device: str | None, *, rate: int, child: Sequence[str] = CHILD) -> None:
         """Name the device (None: the default one) as `core.microphones.match` takes it; `rate` is a wish."""
@@ -131,7 +140,7 @@ class _MicrophoneReader:
         """Take the next block from what was received; None if there is none yet."""
         while len(self._received) >= HEADER.size:
             header = HEADER.unpack_from(self._received)
-            magic, version, kind, channels, rate, size, dropped, monotonic, boottime = header
+            magic, version, kind, channels, rate, size, dropped, monotonic, boottime, wall = header
             if (magic, version) != (MAGIC, VERSION) or size > PAYLOAD_BYTES_MAX:
                 raise SourceLost(f"{self._source.description}: its process does not speak our protocol: {header}")
             if len(self._received) < HEADER.size + size:
@@ -151,6 +160,7 @@ class _MicrophoneReader:
                     channels=channels,
                     monotonic=monotonic,
                     boottime=boottime,
+                    wall=wall,
                     dropped=dropped,
                     overflowed=kind == OVERFLOWED_BLOCK,
                 )
@@ -200,19 +210,18 @@ class Outlet:
 
     def started(self) -> None:
         """Say that the device is open."""
-        self._rest += HEADER.pack(MAGIC, VERSION, STARTED, 0, 0, 0, 0, 0.0, 0.0)
+        self._rest += HEADER.pack(MAGIC, VERSION, STARTED, 0, 0, 0, 0, *NO_MOMENT)
         self._flush()
 
     def offer(self, pcm: bytes, *, rate: int, channels: int, overflowed: bool) -> None:
         """Hand a block over, or drop and count it if the one before it is not written yet."""
-        boottime = time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
-        monotonic = time.clock_gettime(time.CLOCK_MONOTONIC)
+        moment = read_moment(*CLOCKS)
         self._flush()
         if self._rest:
             self._dropped += len(pcm) // (2 * channels)
             return
         kind = OVERFLOWED_BLOCK if overflowed else BLOCK
-        about = (channels, rate, len(pcm), self._dropped, monotonic, boottime)
+        about = (channels, rate, len(pcm), self._dropped, *astuple(moment))
         self._rest = HEADER.pack(MAGIC, VERSION, kind, *about) + pcm
         self._dropped = 0
         self._flush()
@@ -220,7 +229,7 @@ class Outlet:
     def fail(self, message: str, exit_code: int | None) -> None:
         """Say why there will be no more, after what was begun; the one thing that may wait."""
         payload = json.dumps({"message": message, "exit_code": exit_code}).encode()
-        self._rest += HEADER.pack(MAGIC, VERSION, FAILURE, 0, 0, len(payload), 0, 0.0, 0.0) + payload
+        self._rest += HEADER.pack(MAGIC, VERSION, FAILURE, 0, 0, len(payload), 0, *NO_MOMENT) + payload
         os.set_blocking(self._fd, True)
         while self._rest:
             self._flush()

@@ -35,6 +35,7 @@ class SoundFile:
 
     live = False
     ends = True
+    clocked = False
 
     def __init__(
         self, path: Path, *, description: str | None = None, offload: Offload = trio.to_thread.run_sync

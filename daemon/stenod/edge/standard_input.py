@@ -21,15 +21,20 @@ import stat
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from typing import Any
 
 import trio
 
+from stenod.core.clock import Moment, read_moment
 from stenod.core.source import Block, Reader, SourceError, SourceLost
 
 EX_USAGE, EX_DATAERR = 64, 65
 BLOCKS_A_SECOND = 10
-CLOCK_BOOTTIME = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+CLOCKS = [
+    partial(time.clock_gettime, clock)
+    for clock in (time.CLOCK_MONOTONIC, getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC), time.CLOCK_REALTIME)
+]
 REMEDY = "pipe raw audio into it, e.g. `ffmpeg -i talk.mp4 -f s16le -ac 1 -ar 16000 - | stenod run --input -`"
 CONTAINERS = {b"RIFF": "WAV", b"fLaC": "FLAC", b"OggS": "Ogg", b"ID3\x03": "MP3", b"ID3\x04": "MP3"}
 """First bytes that are a file's and not raw audio's (as samples, two steps of a half to full scale)."""
@@ -43,6 +48,7 @@ class StandardInput:
     """The process's standard input; see `stenod.core.source.Source`."""
 
     ends = True
+    clocked = False
 
     def __init__(self, *, rate: int, channels: int, fd: int = 0, offload: Offload = trio.to_thread.run_sync) -> None:
         self.rate = rate
@@ -85,14 +91,14 @@ class _InputReader:
                 data = await self._some(self._bytes_max - len(self._rest))
             except OSError as error:
                 raise SourceLost(f"cannot read standard input: {(error.strerror or str(error)).lower()}") from error
-            stamps = (time.clock_gettime(time.CLOCK_MONOTONIC), time.clock_gettime(CLOCK_BOOTTIME))
+            moment = read_moment(*CLOCKS)
             self._rest += data
             if not self._begun and (len(self._rest) >= CONTAINER_BYTES or not data):
                 self._check_raw()
             whole = len(self._rest) - len(self._rest) % self._frame_bytes
             if whole and self._begun:
                 pcm, self._rest = self._rest[:whole], self._rest[whole:]
-                return self._block(pcm, *(stamps if self._source.live else (None, None)))
+                return self._block(pcm, moment if self._source.live else None)
             if not data:
                 return None
 
@@ -117,13 +123,14 @@ class _InputReader:
             remedy = "give the file by its name, or pipe raw audio (`-f s16le` with ffmpeg, `-t raw` with arecord, sox)"
             raise SourceError(f"cannot read standard input: it is {kind}, not raw audio; {remedy}", EX_DATAERR)
 
-    def _block(self, pcm: bytes, monotonic: float | None, boottime: float | None) -> Block:
+    def _block(self, pcm: bytes, moment: Moment | None) -> Block:
         return Block(
             pcm=pcm,
             rate=self._source.rate,
             channels=self._source.channels,
-            monotonic=monotonic,
-            boottime=boottime,
+            monotonic=None if moment is None else moment.monotonic,
+            boottime=None if moment is None else moment.boottime,
+            wall=None if moment is None else moment.wall,
         )
 
 

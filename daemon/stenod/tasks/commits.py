@@ -179,7 +179,7 @@ class Commits:
         """Write what is left, here and now; what the ledger does not take then is found by the next start."""
         self.lose_no_more()
         try:
-            while self._failure is None and (self._outstanding is not None or self._losses or self._notes):
+            while self._failure is None and self._unfinished:
                 if self._outstanding is None:
                     self._prepare([], [])
                 assert self._outstanding is not None
@@ -187,6 +187,11 @@ class Commits:
                 self._outstanding = None
         except LedgerStalled as stalled:
             self._health.failed(Part.LEDGER, str(stalled), stalled.remedy)
+
+    @property
+    def _unfinished(self) -> bool:
+        """Whether memory knows something that belongs into the ledger."""
+        return bool(self._outstanding or self._losses or self._notes or self._chronology.changed)
 
     async def patiently(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Call the ledger until it can: the waits can be cancelled, the call itself cannot."""

@@ -39,7 +39,7 @@ from stenod.tasks.stored_audio import Keeping
 from stenod.tasks.supervisor import Supervisor, SupervisorOptions
 from stenod.tasks.transcript import Transcript
 
-from .segments import MemorySegments
+from .segments import MemoryFiles, MemorySegments
 
 RATE = 16_000
 STREAM = "simulated"
@@ -68,6 +68,8 @@ class Conditions:
     """Of audio; prolonged to the next pause, so that no word is cut by the end."""
     plan: str = "dialogue"
     live: bool = True
+    records: bool = True
+    """Otherwise only what the disk has is transcribed."""
     block_seconds: float = 0.1
     device_outages: tuple[tuple[float, float], ...] = ()
     faults: tuple[Fault, ...] = ()
@@ -117,12 +119,15 @@ def seeded_scheduling(seed: int) -> Iterator[None]:
         run._ALLOW_DETERMINISTIC_SCHEDULING = allowed
 
 
-def simulate(**conditions: Any) -> "World":
-    """Run one world to its end and return it."""
+def simulate(
+    disk: "WorldDisk | None" = None, prepare: Callable[["World"], None] = lambda _: None, **conditions: Any
+) -> "World":
+    """Run one world to its end and return it; `prepare` sees it before it runs."""
     chosen = Conditions(**conditions)
 
     async def main() -> World:
-        world = World(chosen)
+        world = World(chosen, disk)
+        prepare(world)
         await world.run()
         return world
 
@@ -370,10 +375,19 @@ class Seen:
     stored_seconds_max: float = 0.0
 
 
+@dataclass(slots=True)
+class WorldDisk:
+    """What survives a restart: hand it to the next world."""
+
+    ledger: Ledger = field(default_factory=lambda: Ledger(None))
+    files: MemoryFiles = field(default_factory=MemoryFiles)
+
+
 class World:
     """One run: build it inside trio, `run` it, then ask what became of every sample."""
 
-    def __init__(self, conditions: Conditions) -> None:
+    def __init__(self, conditions: Conditions, disk: WorldDisk | None = None) -> None:
+        self.disk = WorldDisk() if disk is None else disk
         self.conditions = conditions
         self.end = pause_after(round(conditions.seconds * RATE), conditions.plan)
         self.clock = VirtualClock()
@@ -397,8 +411,8 @@ class World:
             ),
             wall=self.clock.wall,
         )
-        self.ledger = Ledger(None)
-        self.segments = MemorySegments(SEGMENT_SECONDS * RATE)
+        self.ledger = self.disk.ledger
+        self.segments = MemorySegments(SEGMENT_SECONDS * RATE, self.disk.files)
         self.journal = Journal(
             stream=STREAM,
             state=self.ledger.open_stream(STREAM, RATE),
@@ -473,7 +487,7 @@ class World:
         )
         return Parts(
             journal=self.journal,
-            capture=capture,
+            capture=capture if conditions.records else None,
             transcript=transcript,
             printer=printer,
             supervisor=supervisor,

@@ -25,6 +25,7 @@ from stenod.core.verdict import ExitCode
 from stenod.edge import retry, secrets, telemetry, websocket
 from stenod.edge import state_directory as directories
 from stenod.edge.output import Output
+from stenod.edge.reserve import Reserve
 from stenod.edge.segments import Segments
 from stenod.edge.state_directory import StateDirectory
 from stenod.edge.system_clock import RealClock, SystemClock, boot_id
@@ -49,6 +50,8 @@ from stenod.tasks.transcript import Transcript
 
 LOCAL = "local"
 LOG_FLUSH_SECONDS = 10.0
+RESERVE_BYTES = 524_288
+"""Enough for the ledger to write down what becomes of hours of audio."""
 HOUR_SECONDS = 3600.0
 DAY_SECONDS = 86_400.0
 
@@ -114,6 +117,7 @@ def _journal(assembly: Assembly, log: Log) -> Journal:
         segments=segments,
         ledger=opened.ledger,
         clock=clock,
+        reserve=Reserve(directory.reserve, RESERVE_BYTES),
         offload=partial(trio.to_thread.run_sync, limiter=limiter),
         log=log,
         keeping=Keeping(

@@ -1,5 +1,6 @@
 """What a person is told of the journal's disk: once that it fails, once that it is back."""
 
+import pytest
 import trio
 
 from fakes.clock import FakeClock
@@ -40,3 +41,41 @@ async def test_a_part_is_tried_again_after_its_wait(autojump_clock: trio.abc.Clo
     assert health.due(Part.LEDGER)
     await trio.sleep(health.wait_seconds(Part.AUDIO))
     assert health.due(Part.AUDIO)
+
+
+class Room:
+    """A reserve that can be had, or not."""
+
+    def __init__(self) -> None:
+        self.held, self.full = True, False
+
+    def take(self) -> None:
+        """See `edge.reserve`."""
+        if not self.held and self.full:
+            raise OSError(28, "No space left on device")
+        self.held = True
+
+    def give(self) -> bool:
+        """See `edge.reserve`."""
+        held, self.held = self.held, False
+        return held
+
+
+async def test_the_reserve_is_the_ledgers(autojump_clock: trio.abc.Clock) -> None:
+    """It is given once; while it is not held again no audio is written, and nothing is said to be well."""
+    told: list[records.Status] = []
+    room = Room()
+    health = DiskHealth(stream="room", clock=FakeClock(), log=FakeLog(), note=told.append, reserve=room)
+    health.hold_room()
+    health.failed(Part.LEDGER, "database or disk is full", "make room")
+    room.full = True
+    assert health.room_made()
+    assert not health.room_made()
+    health.worked(Part.LEDGER)
+    assert ["lost"] == [status.state for status in told]
+    with pytest.raises(OSError, match="No space"):
+        health.hold_room()
+    room.full = False
+    health.hold_room()
+    health.worked(Part.LEDGER)
+    assert ["lost", "back"] == [status.state for status in told]

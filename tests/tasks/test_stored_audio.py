@@ -296,6 +296,7 @@ async def test_the_disk_keeps_its_floor(autojump_clock: trio.abc.Clock, nursery:
         journal.append(bytes(20_000))
         await trio.sleep(10.0)
         least = min(least, disk.files.free_bytes)
+    await trio.sleep(5.0)
     assert HOUR - 40_000 <= least <= HOUR
     assert {"retention"} == {cause for _, _, cause in gaps(disk)}
     assert journal.cursor == round(sum(end - start for start, end, _ in gaps(disk)) * RATE)

@@ -18,6 +18,7 @@ from stenod.core.verdict import ExitCode
 
 LEDGER_NAME = "ledger.sqlite"
 LOCK_NAME = "lock"
+RESERVE_NAME = "reserve"
 TEMPORARY_PREFIX = "run-"
 UNBORN_PREFIX = ".new-"
 
@@ -42,6 +43,11 @@ class StateDirectory:
     def ledger(self) -> Path:
         """The database's file."""
         return self.path / LEDGER_NAME
+
+    @property
+    def reserve(self) -> Path:
+        """The file that holds room for the database."""
+        return self.path / RESERVE_NAME
 
     def audio(self, stream: str) -> Path:
         """The directory of a stream's segments."""

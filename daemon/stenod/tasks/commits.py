@@ -203,6 +203,8 @@ class Commits:
                 self._health.failed(Part.LEDGER, str(stalled), stalled.remedy)
                 for scope in self._callers:
                     scope.shield = False
+                if self._health.room_made():
+                    continue
                 await trio.sleep(self._health.wait_seconds(Part.LEDGER))
             else:
                 return result

@@ -6,6 +6,7 @@ with the next commit that the disk takes; the log has it at once.
 
 from collections.abc import Callable
 from enum import StrEnum
+from typing import Protocol
 
 from stenod.core import records
 from stenod.core.clock import Clock
@@ -32,10 +33,26 @@ LOSSES = {
 }
 
 
-class DiskHealth:
-    """`note` takes the status records."""
+class Reserve(Protocol):
+    """See `edge.reserve.Reserve`."""
 
-    def __init__(self, *, stream: str, clock: Clock, log: Log, note: Callable[[records.Status], None]) -> None:
+    def take(self) -> None: ...
+    def give(self) -> bool: ...
+
+
+class DiskHealth:
+    """`note` takes the status records; `reserve` is room for the ledger, None where none is held."""
+
+    def __init__(
+        self,
+        *,
+        stream: str,
+        clock: Clock,
+        log: Log,
+        note: Callable[[records.Status], None],
+        reserve: Reserve | None = None,
+    ) -> None:
+        self._reserve = reserve
         self._stream = stream
         self._clock = clock
         self._log = log
@@ -56,13 +73,21 @@ class DiskHealth:
     def worked(self, part: Part) -> None:
         """Note that a part worked."""
         outage = self._outages[part]
-        if not outage.out:
-            return
-        outage.worked()
-        self._log.info("journal.back", part=part.value)
-        if not any(one.out for one in self._outages.values()):
+        if outage.out:
+            outage.worked()
+            self._log.info("journal.back", part=part.value)
+        if self._told and not any(one.out for one in self._outages.values()) and self._room_held():
             self._told = False
             self._tell("back", "the journal's disk takes everything again", "")
+
+    def room_made(self) -> bool:
+        """Give the ledger's reserve up; return whether there was one, so that it may be tried again at once."""
+        return self._reserve is not None and self._reserve.give()
+
+    def hold_room(self) -> None:
+        """Hold the ledger's reserve, before audio is written; raises `OSError` where there is no room for it."""
+        if self._reserve is not None:
+            self._reserve.take()
 
     def out(self, part: Part) -> bool:
         """Whether it did not work when it was tried last."""
@@ -75,6 +100,13 @@ class DiskHealth:
     def wait_seconds(self, part: Part) -> float:
         """How long to wait before the next try."""
         return self._outages[part].wait_seconds
+
+    def _room_held(self) -> bool:
+        try:
+            self.hold_room()
+        except OSError:
+            return False
+        return True
 
     def _tell(self, state: str, reason: str, remedy: str) -> None:
         at = records.rfc3339(self._clock.wall())

@@ -25,7 +25,7 @@ from stenod.core.retention import stretches
 from stenod.core.timeline import Cause, Settled, Span, Timeline
 from stenod.core.transaction import StreamState
 from stenod.tasks.commits import Commits, Ledger, Offload, Settlement
-from stenod.tasks.disk_health import DiskHealth, Part
+from stenod.tasks.disk_health import DiskHealth, Part, Reserve
 from stenod.tasks.stored_audio import NEAR_SECONDS, Keeping, Segments, StoredAudio
 
 RETENTION_SECONDS = 10.0
@@ -49,6 +49,7 @@ class Journal:
         offload: Offload,
         log: Log,
         keeping: Keeping,
+        reserve: Reserve | None = None,
     ) -> None:
         self.stream = stream
         self.rate = state.rate
@@ -64,7 +65,7 @@ class Journal:
         self._log = log
         self._pulse = trio.Event()
         self._timeline = Timeline.restored(state.spans, max(state.tail, segments.tail))
-        self._health = DiskHealth(stream=stream, clock=clock, log=log, note=self.note)
+        self._health = DiskHealth(stream=stream, clock=clock, log=log, note=self.note, reserve=reserve)
         self._commits = Commits(
             stream=stream,
             state=state,

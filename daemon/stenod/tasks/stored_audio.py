@@ -79,6 +79,7 @@ class StoredAudio:
         """Store s16le at the tail of the timeline, or extend it by a gap where the disk cannot take it."""
         if self._health.due(Part.AUDIO):
             try:
+                self._health.hold_room()
                 self._segments.append(self._timeline.tail, pcm)
             except OSError as error:
                 self._health.failed(Part.AUDIO, str(error.strerror), remedy(error.errno))

@@ -1,0 +1,162 @@
+"""A disk of one megabyte, really full: no audio is refused silently, nothing that was promised is lost."""
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+import trio
+
+from fakes.clock import FakeClock
+from fakes.journal import inline, status
+from fakes.log import FakeLog
+from fakes.source import speech
+from stenod.core.audit import audit
+from stenod.core.retention import RetentionLimits
+from stenod.core.timeline import State
+from stenod.edge.inspection import read
+from stenod.edge.reserve import Reserve
+from stenod.edge.segments import Segments
+from stenod.recovery import open_ledger
+from stenod.tasks.journal import Journal
+from stenod.tasks.stored_audio import Keeping
+
+RATE = 8000
+STREAM = "room"
+DISK_BYTES = 1 << 20
+
+
+@pytest.fixture
+def disk(request: pytest.FixtureRequest, tmp_path: Path, missing: Callable[[str], None]) -> Iterator[Path]:
+    """Mount a small file system; needs root."""
+    made = subprocess.run(
+        [
+            "mount",
+            "-t",
+            "tmpfs",
+            "-o",
+            f"size={getattr(request, 'param', DISK_BYTES)},mode=0700",
+            "tmpfs",
+            str(tmp_path),
+        ],
+        check=False,
+        capture_output=True,
+    )
+    if made.returncode:
+        missing(f"cannot mount: {made.stderr.decode().strip()}")
+    yield tmp_path
+    subprocess.run(["umount", "--lazy", str(tmp_path)], check=True)
+
+
+def opened(disk: Path, keeping: Keeping | None = None) -> Journal:
+    """Open the journal there as the daemon does."""
+    log, clock, folder = FakeLog(), FakeClock(), disk / STREAM / "audio"
+    used = folder.exists()
+    segments = Segments(folder, RATE)
+    found = open_ledger(disk / "ledger.sqlite", STREAM, RATE, segments, log, unix=clock.wall(), used=used)
+    assert found.status is None
+    return Journal(
+        stream=STREAM,
+        state=found.state,
+        segments=segments,
+        ledger=found.ledger,
+        clock=clock,
+        offload=inline,
+        log=log,
+        keeping=keeping or Keeping(),
+        reserve=Reserve(disk / "reserve", DISK_BYTES // 8),
+    )
+
+
+async def record(journal: Journal, seconds: int) -> None:
+    """Append in real time, as capture does."""
+    for _ in range(10 * seconds):
+        journal.append(speech(journal.tail, RATE // 10))
+        await trio.sleep(0.1)
+
+
+def fill(path: Path) -> None:
+    """Write until there is no room."""
+    with path.open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(bytes(4096))
+
+
+def checked(disk: Path, journal: Journal) -> None:
+    """Close it, and hold that it is sound, and that what is pending can be read."""
+    for span in journal.pending(0, journal.tail):
+        assert journal.read(span.start, span.count) == speech(span.start, span.count)
+    journal.close()
+    (found,) = [audit(stock) for stock in read(disk)]
+    assert found.faults == ()
+
+
+def states(journal: Journal) -> list[str]:
+    """Return what a person was told of the journal."""
+    rows = journal._ledger.unprinted(STREAM, "tests", 9999)
+    return [state for state in ("lost", "back") for _, _, line in rows if f'"{state}"'.encode() in line]
+
+
+async def test_a_disk_that_fills_up(autojump_clock: trio.abc.Clock, disk: Path) -> None:
+    """Audio is lost and told while there is no room, and comes back by itself when there is."""
+    journal = opened(disk)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(journal.maintain, 1.0)
+        await record(journal, 120)
+        assert journal.tail == 120 * RATE
+        stored = journal.pending(0, journal.tail)[0].end
+        assert stored < 70 * RATE
+        await journal.commit([], [(0, stored, State.TRANSCRIBED, None)])
+        await record(journal, 45)
+        assert journal.tail == 165 * RATE
+        nursery.cancel_scope.cancel()
+    back = journal.pending(0, journal.tail)[0]
+    assert back.start < 160 * RATE
+    assert back.end == journal.tail
+    assert ["lost", "back"] == states(journal)
+    checked(disk, journal)
+
+
+async def test_a_ledger_without_room(autojump_clock: trio.abc.Clock, disk: Path) -> None:
+    """Commits wait for room, none is lost, and memory and ledger are equal."""
+    journal = opened(disk)
+    filler = disk / "filler"
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(journal.maintain, 1.0)
+        await record(journal, 5)
+        fill(filler)
+        big = [status("x" * 40_000) for _ in range(5)]
+        nursery.start_soon(journal.commit, big, [(0, RATE, State.TRANSCRIBED, None)])
+        await record(journal, 30)
+        assert len(journal._ledger.unprinted(STREAM, "tests", 9)) <= 1, "only what the reserve had room for"
+        filler.unlink()
+        await record(journal, 40)
+        nursery.cancel_scope.cancel()
+    assert len([line for *_, line in journal._ledger.unprinted(STREAM, "tests", 99) if len(line) > 40_000]) == 5
+    assert ["lost", "back"] == states(journal)
+    settled = journal.settled()
+    checked(disk, journal)
+    again = opened(disk)
+    assert settled == again.settled()
+    again.close()
+
+
+@pytest.mark.parametrize("disk", [8 * DISK_BYTES], indirect=True)
+async def test_the_floor_holds(autojump_clock: trio.abc.Clock, disk: Path) -> None:
+    """With limits the disk never gets full: the oldest goes in time."""
+    journal = opened(disk, Keeping(limits=RetentionLimits(free_bytes_min=4 * DISK_BYTES)))
+    least = 8 * DISK_BYTES
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(journal.maintain, 10.0)
+        for _ in range(100):
+            journal.append(bytes(2 * 10 * RATE))
+            await trio.sleep(10.0)
+            least = min(least, os.statvfs(disk).f_bavail * os.statvfs(disk).f_frsize)
+        nursery.cancel_scope.cancel()
+    assert least > 3 * DISK_BYTES
+    journal.close()
+    (found,) = [audit(stock) for stock in read(disk)]
+    assert found.faults == ()
+    assert set(found.seconds) == {"gap:retention", "pending"}

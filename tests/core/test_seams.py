@@ -6,7 +6,17 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stenod.core.seams import OVERLAP_SECONDS, Sewn, replay_start, seam_at, sew
+from stenod.core.seams import (
+    CUT_TRUST_SECONDS,
+    OVERLAP_SECONDS,
+    Sewn,
+    end_seam_at,
+    replay_end,
+    replay_start,
+    seam_at,
+    sew,
+    sew_end,
+)
 from stenod.core.turns import PlacedWord
 
 RATE = 16_000
@@ -165,3 +175,51 @@ def test_silence_alone_needs_no_overlap() -> None:
 def test_a_plosive_is_no_quiet_point() -> None:
     """A closure of 40 ms lies within a word."""
     assert 2 * RATE == replay_start(loud(1.0) + quiet(0.04) + loud(0.96), loud(0.1), 4 * RATE, RATE)
+
+
+@settings(derandomize=True, deadline=None, max_examples=300)
+@given(st.integers(0, 10**9), st.booleans(), st.booleans())
+def test_a_late_session_meets_those_who_went_on(seed: int, pauses: bool, real: bool) -> None:
+    """Whoever went on at a place within speech said its words; the late one says all before, none twice, none torn."""
+    rng = Random(seed)
+    words = speech(rng, 30, pauses)
+    boundary = rng.randrange(words[12].start, words[20].end)
+    overlap = round(OVERLAP_SECONDS * RATE)
+    follower = [
+        PlacedWord(one.text, max(one.start, boundary - overlap), one.end)
+        for one in words
+        if one.end > boundary - overlap
+    ]
+    first = sew(seam_at([], boundary - overlap, boundary, RATE, awaited=True), follower, RATE)
+    printed = list(first.kept)
+    if real:
+        earliest = max(boundary - overlap, printed[0].start - rng.randrange(RATE))
+        printed[0] = PlacedWord(printed[0].text, earliest, printed[0].end)
+    late = [
+        PlacedWord(one.text, one.start, min(one.end, boundary + overlap))
+        for one in words
+        if one.start < boundary + overlap
+    ]
+    trusted = [one for one in late if one.end <= boundary + overlap - round(CUT_TRUST_SECONDS * RATE)]
+    turns, seam, kept = rng.randrange(1, len(trusted)), end_seam_at(printed, boundary), []
+    for turn in (trusted[:turns], trusted[turns:]):
+        sewn = sew_end(seam, turn, RATE)
+        seam, kept = sewn.seam, kept + [one.text for one in sewn.kept]
+    assert kept + [one.text for one in printed] == [one.text for one in words]
+
+
+def test_those_who_began_in_a_quiet_point_repeat_nothing() -> None:
+    """An equal word right behind the pause is another word."""
+    seam = end_seam_at([word("no", 2.0, 2.2)], round(1.9 * RATE))
+    assert ["no"] == [one.text for one in sew_end(seam, [word("no", 1.6, 1.8)], RATE).kept]
+
+
+def test_where_a_late_session_stops_hearing() -> None:
+    """At its share's end where that is quiet, in the next pause, or after all there is, and then not believed."""
+    end = 4 * RATE
+    assert replay_end(loud(1.0) + quiet(0.5), quiet(0.5) + loud(1.0), end, RATE)[0] == end
+    heard, believed = replay_end(loud(2.0), loud(1.0) + quiet(0.2) + loud(0.8), end, RATE)
+    assert heard == round(5.1 * RATE)
+    assert believed > heard
+    assert (6 * RATE, round(5.7 * RATE)) == replay_end(loud(2.0), loud(2.0), end, RATE)
+    assert (end, end) == replay_end(loud(2.0), b"", end, RATE)

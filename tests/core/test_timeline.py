@@ -62,6 +62,15 @@ class Model:
         """Return the settled runs."""
         return [Settled(left, right, kind[0], kind[1]) for left, right, kind in self.runs(0, len(self.samples)) if kind]
 
+    def late_run(self, start: int, end: int) -> Span | None:
+        """From the first pending sample to the last one before anything transcribed."""
+        pending = [position for position in range(start, end) if self.samples[position] is None]
+        if not pending:
+            return None
+        kinds = [kind and kind[0] for kind in self.samples[:end]]
+        stop = next((place for place in range(pending[0], end) if kinds[place] is TRANSCRIBED), end)
+        return Span(pending[0], max(place for place in pending if place < stop) + 1)
+
     def first_pending(self, start: int) -> int:
         """Walk sample by sample."""
         while start < len(self.samples) and self.samples[start] is not None:
@@ -86,9 +95,6 @@ def check_queries(model: Model, timeline: Timeline) -> None:
     assert model.first_pending(0) == timeline.cursor
     assert model.samples.count(None) == timeline.pending_count()
     for position in range(tail):
-        kind = model.samples[position]
-        covering = [span for span in model.spans() if span.start <= position < span.end and span.state is GAP]
-        assert (covering[0] if kind and covering else None) == timeline.gap_at(position)
         assert model.first_pending(position) == timeline.first_pending(position)
         gaps = [span.end for span in model.spans() if span.state is GAP and span.end <= position]
         assert max(gaps, default=0) == timeline.last_gap_end(position)
@@ -100,6 +106,9 @@ def check_queries(model: Model, timeline: Timeline) -> None:
         assert model.pending(position // 2, position) == timeline.pending(position // 2, position)
         for start, end in ((position, tail), (0, position), (position // 2, position)):
             assert next(iter(model.pending(start, end)), None) == timeline.pending_run(start, end)
+            assert model.late_run(start, end) == timeline.late_run(start, end)
+    spoken = [span.end for span in model.spans() if span.state is TRANSCRIBED]
+    assert max(spoken, default=0) == timeline.transcribed_end()
 
 
 def test_follows_a_stream() -> None:
@@ -217,8 +226,6 @@ def test_gaps_stay_apart() -> None:
     timeline.settle(10, 20, GAP, Cause.DEVICE)
 
     assert [Settled(0, 10, GAP, Cause.DEVICE), Settled(10, 20, GAP, Cause.DEVICE)] == list(timeline)
-    assert Settled(10, 20, GAP, Cause.DEVICE) == timeline.gap_at(10)
-    assert timeline.gap_at(20) is None
 
 
 def test_what_is_settled_stays() -> None:
@@ -280,7 +287,6 @@ def test_an_empty_stream() -> None:
     assert 0 == timeline.cursor == timeline.pending_count()
     assert timeline.pending(0, 0) == []
     assert timeline.pending_run(0, 0) is None
-    assert timeline.gap_at(0) is None
     assert timeline.settle(0, 0, QUIET) is NO_CHANGE
 
 

@@ -7,11 +7,15 @@ is the printed one when their times lie within 1.2 s and order is kept; equal te
 then.) A heard word with a partner is dropped, one without is kept: in doubt a word comes twice rather than not at all,
 and the seam is marked.
 
+A session that hears a stretch which others have gone on from (a *late* one) has a seam at its end too: it hears two
+seconds more where no quiet is, and what those who went on have printed is theirs.
+
 Positions are samples of the stream.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 
 from stenod.core.level import quiet_runs
 from stenod.core.turns import PlacedWord
@@ -21,6 +25,8 @@ AFTER_SECONDS = 0.1
 """How far behind the settled audio a quiet point is looked for."""
 CUT_TRUST_SECONDS = 0.3
 """Words that end this close to a cut within speech may be halves: the other side of the cut says them whole."""
+NOWHERE = 2**62
+"""No stream gets there: nothing is distrusted."""
 TOLERANCE_SECONDS = 1.2
 SHARED_RATIO_MIN = 0.6
 """Words that differ in text are the same word only when the shorter one lies this much within the other: padding moves
@@ -36,6 +42,18 @@ class Seam:
     printed: tuple[PlacedWord, ...]
     until: int
     """Heard words that begin at or after this are new."""
+    torn_until: int = 0
+    """A heard word that begins before this is half of one that somebody else is still to say."""
+
+
+@dataclass(frozen=True, slots=True)
+class EndSeam:
+    """What was printed by those who went on at `end`, where a late session's share ends."""
+
+    printed: tuple[PlacedWord, ...]
+    end: int
+    met: bool = False
+    """A word of theirs was heard: what follows is theirs too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +62,15 @@ class Sewn:
 
     kept: tuple[PlacedWord, ...]
     seam: Seam
+    doubtful: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SewnEnd:
+    """The same at a late session's end."""
+
+    kept: tuple[PlacedWord, ...]
+    seam: EndSeam
     doubtful: bool
 
 
@@ -60,25 +87,72 @@ def replay_start(before: bytes, after: bytes, settled: int, rate: int) -> int:
     return settled if origin + end >= settled else origin + (start + end) // 2
 
 
-def seam_at(printed: Sequence[PlacedWord], start: int, settled: int, rate: int) -> Seam:
-    """Return the seam of a replay from `start` when everything before `settled` was transcribed."""
+def replay_end(before: bytes, after: bytes, end: int, rate: int) -> tuple[int, int]:
+    """Return up to where a session hears whose share ends at `end`, and up to where it is believed.
+
+    Both are there, where it is quiet, else beyond it: at the next quiet point, or as far as `after` reaches (at most
+    `OVERLAP_SECONDS`), and then its last words may be halves.
+    """
+    origin = end - len(before) // 2
+    reach = end + len(after) // 2
+    for start, stop in quiet_runs(before + after, rate):
+        if origin + stop >= end:
+            quiet = end if origin + start <= end else origin + (start + stop) // 2
+            return quiet, NOWHERE
+    return reach, max(end, reach - round(CUT_TRUST_SECONDS * rate))
+
+
+def seam_at(printed: Sequence[PlacedWord], start: int, settled: int, rate: int, *, awaited: bool = False) -> Seam:
+    """Return the seam of a replay from `start` whose share begins at `settled`.
+
+    What lies before was transcribed, or (`awaited`) will be by another session, which hears its words whole.
+    """
     if start >= settled:
         return Seam((), start)
-    return Seam(tuple(word for word in printed if word.end > start), settled + round(TOLERANCE_SECONDS * rate))
+    before = tuple(word for word in printed if word.end > start)
+    torn = min(settled, start + round(CUT_TRUST_SECONDS * rate)) if awaited else 0
+    return Seam(before, settled + round(TOLERANCE_SECONDS * rate), torn)
+
+
+def end_seam_at(printed: Sequence[PlacedWord], end: int) -> EndSeam:
+    """Return the seam of a late session's end. Those who began there, in a quiet point, repeated nothing."""
+    early = any(word.start < end for word in printed)
+    return EndSeam(tuple(printed) if early else (), end)
 
 
 def sew(seam: Seam, heard: Sequence[PlacedWord], rate: int) -> Sewn:
     """Drop from a heard turn what is already printed."""
     candidates = [word for word in heard if word.start < seam.until]
-    pairs = _alignment(seam.printed, candidates, rate)
+    pairs = _alignment(seam.printed, candidates, partial(_score, rate=rate))
     partners = {heard_index for _, heard_index in pairs}
-    kept = tuple(word for index, word in enumerate(heard) if index not in partners)
+    kept = tuple(word for index, word in enumerate(heard) if index not in partners and word.start >= seam.torn_until)
     passed = max((printed_index for printed_index, _ in pairs), default=-1) + 1
     unlike = any(key(seam.printed[one].text) != key(heard[other].text) for one, other in pairs)
     stranded = (
         any(index < max(partners) for index in range(len(candidates)) if index not in partners) if pairs else False
     )
-    return Sewn(kept, Seam(seam.printed[passed:], seam.until), unlike or stranded)
+    return Sewn(kept, replace(seam, printed=seam.printed[passed:]), unlike or stranded)
+
+
+def sew_end(seam: EndSeam, heard: Sequence[PlacedWord], rate: int) -> SewnEnd:
+    """Leave out of a heard turn what those who went on have printed.
+
+    From the first word that is theirs on, the late session keeps only what lies in its own share: what they had whole,
+    they said.
+    """
+    pairs = _alignment(seam.printed, heard, partial(_score, rate=rate, whole=True))
+    partners = {heard_index for _, heard_index in pairs}
+    first = 0 if seam.met else min(partners, default=len(heard))
+    kept = tuple(
+        word
+        for index, word in enumerate(heard)
+        if index not in partners and ((index < first and bool(pairs)) or (word.start + word.end) // 2 < seam.end)
+    )
+    passed = max((printed_index for printed_index, _ in pairs), default=-1) + 1
+    unlike = any(key(seam.printed[one].text) != key(heard[other].text) for one, other in pairs)
+    stranded = any(index > first and index not in partners and word in kept for index, word in enumerate(heard))
+    left = replace(seam, printed=seam.printed[passed:], met=seam.met or bool(pairs))
+    return SewnEnd(kept, left, unlike or stranded)
 
 
 def key(text: str) -> str:
@@ -86,19 +160,21 @@ def key(text: str) -> str:
     return "".join(character for character in text.casefold() if character.isalnum())
 
 
-def _alignment(printed: Sequence[PlacedWord], heard: Sequence[PlacedWord], rate: int) -> list[tuple[int, int]]:
+def _alignment(
+    printed: Sequence[PlacedWord], heard: Sequence[PlacedWord], score: Callable[[PlacedWord, PlacedWord], float]
+) -> list[tuple[int, int]]:
     """Return the pairs (printed, heard) of the best monotone alignment."""
     rows, columns = len(printed), len(heard)
     best = [[0.0] * (columns + 1) for _ in range(rows + 1)]
     for row in range(rows - 1, -1, -1):
         for column in range(columns - 1, -1, -1):
             skipped = max(best[row + 1][column], best[row][column + 1])
-            paired = _score(printed[row], heard[column], rate)
+            paired = score(printed[row], heard[column])
             best[row][column] = max(skipped, paired + best[row + 1][column + 1] if paired > 0 else 0.0)
     pairs = []
     row = column = 0
     while row < rows and column < columns:
-        paired = _score(printed[row], heard[column], rate)
+        paired = score(printed[row], heard[column])
         if paired > 0 and best[row][column] == paired + best[row + 1][column + 1]:
             pairs.append((row, column))
             row, column = row + 1, column + 1
@@ -109,11 +185,16 @@ def _alignment(printed: Sequence[PlacedWord], heard: Sequence[PlacedWord], rate:
     return pairs
 
 
-def _score(printed: PlacedWord, heard: PlacedWord, rate: int) -> float:
-    """Return how much speaks for two words being one; 0: nothing. Padding moves one edge of a word, not both."""
+def _score(printed: PlacedWord, heard: PlacedWord, *, rate: int, whole: bool = False) -> float:
+    """Return how much speaks for two words being one; 0: nothing. Padding moves one edge of a word, not both.
+
+    `whole`: words that differ in text must cover each other. At a late session's end the printed word may be padded
+    over the one before it, which nobody else says.
+    """
     if key(printed.text) == key(heard.text):
         distance = min(abs(printed.start - heard.start), abs(printed.end - heard.end)) / rate
         return max(0.0, EQUAL_WEIGHT * (1.0 - distance / TOLERANCE_SECONDS))
     shared = min(printed.end, heard.end) - max(printed.start, heard.start)
-    shorter = max(1, min(printed.end - printed.start, heard.end - heard.start))
-    return shared / shorter if shared >= SHARED_RATIO_MIN * shorter else 0.0
+    lengths = (printed.end - printed.start, heard.end - heard.start)
+    length = max(1, max(lengths) if whole else min(lengths))
+    return shared / length if shared >= SHARED_RATIO_MIN * length else 0.0

@@ -152,18 +152,26 @@ class Timeline:
                 return True
         return False
 
+    def late_run(self, start: int, end: int) -> Span | None:
+        """What one late session may hear: from the first pending sample of [start, end) to the next transcribed one.
+
+        What is quiet or lost in between parts no speech. None where nothing is pending.
+        """
+        first = self.first_pending(start)
+        if first >= end:
+            return None
+        ahead = self._from(first)
+        spoken = (span.start for span in ahead if span.start > first and span.state is State.TRANSCRIBED)
+        last = self.pending(first, min(end, next(spoken, end)))[-1]
+        return Span(first, last.end)
+
+    def transcribed_end(self) -> int:
+        """Where the last transcribed span ends; 0 where there is none."""
+        return next((span.end for span in reversed(self._spans) if span.state is State.TRANSCRIBED), 0)
+
     def pending_count(self) -> int:
         """Samples that are still to be transcribed."""
         return sum(span.count for span in self.pending(0, self.tail)) if self.tail else 0
-
-    def gap_at(self, position: int) -> Settled | None:
-        """The gap that covers `position`, if one does."""
-        for span in self._from(position):
-            if span.start > position:
-                return None
-            if span.end > position and span.state is State.GAP:
-                return span
-        return None
 
     def extend(self, count: int) -> int:
         """Append `count` pending samples; return the position of the first."""

@@ -200,6 +200,19 @@ class TestContract:
         ledger.commit("room", 0, transaction(anchors=(5, [anchor(6, 3.0)])))
         assert (first, anchor(6, 3.0)) == ledger.open_stream("room", RATE).anchors
 
+    def test_what_was_said_around_a_place(self, ledger: Ledger) -> None:
+        """Lines whose words touch the stretch, in the order in which they were written; others and gaps not."""
+        ledger.open_stream("room", RATE)
+        spoken = {0: (100, 200), 1: (50, 150), 3: (300, 400)}
+        written = Transaction(
+            lines=[(number, str(number).encode()) for number in range(4)], spoken=spoken, sequence=4, session=0, tail=0
+        )
+        ledger.commit("room", 0, written)
+        assert [b"0", b"1"] == ledger.spoken("room", 120, 130)
+        assert [b"0"] == ledger.spoken("room", 150, 300)
+        assert [] == ledger.spoken("room", 200, 300)
+        assert [] == ledger.spoken("hall", 0, 1000)
+
     def test_lines_are_bytes_as_they_are(self, ledger: Ledger) -> None:
         """Quotes, zero bytes and other scripts are stored untouched, also in the names of streams."""
         name = "room'; DROP TABLE span; -- \N{SNOWMAN}"

@@ -1,7 +1,7 @@
 """What the journal and its ledger exchange: a stream's stored state, and what one commit writes."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from stenod.core.accounts import Account
 from stenod.core.chronology import Anchor
@@ -55,6 +55,8 @@ class Transaction:
     changes: Sequence[Change] = ()
     lines: Sequence[tuple[int, bytes]] = ()
     """Outbox records: sequence and line."""
+    spoken: Mapping[int, tuple[int, int]] = field(default_factory=dict)
+    """By sequence, the samples that a line's words lie in, so that the words around a seam can be found again."""
     sequence: int
     session: int
     tail: int

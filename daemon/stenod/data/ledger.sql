@@ -11,8 +11,10 @@ CREATE TABLE span (
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE outbox (
     stream TEXT NOT NULL, epoch INTEGER NOT NULL, sequence INTEGER NOT NULL, line BLOB NOT NULL,
+    start INTEGER, end INTEGER, -- the samples that its words lie in
     PRIMARY KEY (stream, epoch, sequence)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX spoken ON outbox (stream, start) WHERE start IS NOT NULL;
 CREATE TABLE reader (
     stream TEXT NOT NULL, reader TEXT NOT NULL, epoch INTEGER NOT NULL, sequence INTEGER NOT NULL,
     cut INTEGER NOT NULL, PRIMARY KEY (stream, reader)

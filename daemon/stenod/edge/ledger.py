@@ -52,6 +52,9 @@ STALLED = {
 }
 """What goes away by itself or by a person's hand, while we wait; with what to do."""
 
+LINE_SAMPLES_MAX = 48_000 * 600
+"""No line is longer than ten minutes: how far back a search for what touches a place begins."""
+
 
 class LedgerUnusable(Exception):
     """The database cannot be used as it is; the text says why and what to do."""
@@ -124,8 +127,11 @@ class Ledger:
                 )
                 database.executemany("INSERT INTO span VALUES (?, ?, ?, ?, ?)", _rows(stream, change.added))
             database.executemany(
-                "INSERT INTO outbox VALUES (?, ?, ?, ?)",
-                [(stream, epoch, sequence, line) for sequence, line in transaction.lines],
+                "INSERT INTO outbox VALUES (?, ?, ?, ?, ?, ?)",
+                [
+                    (stream, epoch, sequence, line, *transaction.spoken.get(sequence, (None, None)))
+                    for sequence, line in transaction.lines
+                ],
             )
             if transaction.anchors is not None:
                 first, anchors = transaction.anchors
@@ -139,15 +145,18 @@ class Ledger:
 
     def unprinted(self, stream: str, reader: str, count: int) -> list[tuple[int, int, bytes]]:
         """Return up to `count` records (epoch, sequence, line) that the reader has not seen, in order."""
-        query = (
-            "SELECT epoch, sequence, line FROM outbox WHERE stream = ? AND (epoch, sequence) > (?, ?)"
-            " ORDER BY epoch, sequence LIMIT ?"
-        )
+        read = "SELECT epoch, sequence FROM reader WHERE stream = ? AND reader = ?"
+        query = "SELECT epoch, sequence, line FROM outbox WHERE stream = ? AND (epoch, sequence) > (?, ?)"
         with self._at_work():
-            place = self._commits.execute(
-                "SELECT epoch, sequence FROM reader WHERE stream = ? AND reader = ?", (stream, reader)
-            ).fetchone()
-            return list(self._commits.execute(query, (stream, *(place or BEFORE_ALL), count)))
+            place = self._commits.execute(read, (stream, reader)).fetchone() or BEFORE_ALL
+            return list(self._commits.execute(f"{query} ORDER BY epoch, sequence LIMIT ?", (stream, *place, count)))
+
+    def spoken(self, stream: str, start: int, end: int) -> list[bytes]:
+        """Return the lines whose words touch [start, end), in the order in which they were written."""
+        query = "SELECT line FROM outbox WHERE stream = ? AND end > ? AND start > ? AND start < ?"
+        place = (stream, start, start - LINE_SAMPLES_MAX, end)
+        with self._at_work():
+            return [line for (line,) in self._commits.execute(f"{query} ORDER BY epoch, sequence", place)]
 
     def recent(self, stream: str, count: int) -> list[bytes]:
         """Return the last records' lines, oldest first."""

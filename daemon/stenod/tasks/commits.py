@@ -48,6 +48,7 @@ class Ledger(Protocol):
     def recent(self, stream: str, count: int) -> list[bytes]: ...
     def printed_by_all(self, stream: str, count: int) -> list[tuple[int, int, bytes]]: ...
     def prune(self, stream: str, epoch: int, sequence: int) -> None: ...
+    def spoken(self, stream: str, start: int, end: int) -> list[bytes]: ...
     def close(self) -> None: ...
 
 
@@ -227,10 +228,8 @@ class Commits:
     def _prepare(self, new: Sequence[Record], settle: Sequence[Settlement]) -> tuple[list[Record], int]:
         """Settle, number, and leave the transaction to be written; without any wait."""
         losses, self._losses = self._losses, []
-        notes = list(self._notes)
+        notes, self._wanted = list(self._notes), trio.Event()
         self._notes.clear()
-        if self._wanted.is_set():
-            self._wanted = trio.Event()  # One that is not set stays: somebody waits for it.
         changes = [self._timeline.settle(*one) for one in settle]
         before = [*(self._gap_record(loss) for loss in losses), *notes]
         identified = [self._identified(record) for record in [*before, *new]]
@@ -241,6 +240,11 @@ class Commits:
         self._outstanding = Transaction(
             changes=[*(_change(loss) for loss in losses), *(change for change in changes if change.fresh)],
             lines=[(sequence, records.line(record)) for sequence, record in identified],
+            spoken={
+                sequence: (round(record.start * self._rate), round(record.end * self._rate))
+                for sequence, record in identified
+                if isinstance(record, records.Final)
+            },
             sequence=self._sequence,
             session=self._session,
             tail=self._timeline.tail if self._growing is None else self._growing.start,

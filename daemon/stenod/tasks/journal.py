@@ -163,9 +163,31 @@ class Journal:
         """Return where to begin a session whose first pending sample is `settled`; see `core.seams`."""
         return self._audio.replay_start(settled)
 
+    def live_start(self, tail: int) -> tuple[int, int]:
+        """Return where a session's share begins that goes live at the tail, and from where on it hears."""
+        return self._audio.live_start(tail)
+
+    def replay_end(self, end: int) -> tuple[int, int]:
+        """Return up to where a session hears whose share ends at `end`, and is believed; see `core.seams`."""
+        return self._audio.replay_end(end)
+
+    def late_run(self, start: int, end: int) -> Span | None:
+        """Return what of [start, end) one late session may hear; see `core.timeline`."""
+        return self._timeline.late_run(start, end)
+
+    @property
+    def transcribed_end(self) -> int:
+        """Where the last transcribed sample lies, the end not included."""
+        return self._timeline.transcribed_end()
+
     async def recent(self, count: int) -> list[bytes]:
         """Return the last lines of the outbox, printed or not, oldest first."""
         lines: list[bytes] = await self._commits.patiently(self._ledger.recent, self.stream, count)
+        return lines
+
+    async def spoken(self, start: int, end: int) -> list[bytes]:
+        """Return the lines of the outbox whose words touch [start, end), printed or not."""
+        lines: list[bytes] = await self._commits.patiently(self._ledger.spoken, self.stream, start, end)
         return lines
 
     def source_start(self, identity: str) -> int:

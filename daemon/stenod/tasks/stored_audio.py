@@ -14,7 +14,7 @@ from typing import Protocol
 from stenod.core.clock import Clock
 from stenod.core.outage import remedy
 from stenod.core.retention import Need, RetentionLimits, surplus
-from stenod.core.seams import AFTER_SECONDS, OVERLAP_SECONDS, replay_start
+from stenod.core.seams import AFTER_SECONDS, OVERLAP_SECONDS, replay_end, replay_start
 from stenod.core.timeline import Cause, Span, State, Timeline
 from stenod.tasks.commits import Commits
 from stenod.tasks.disk_health import DiskHealth, Part
@@ -115,6 +115,22 @@ class StoredAudio:
             return settled
         after = self.read(settled, round(AFTER_SECONDS * self._rate))
         return replay_start(before, after, settled, self._rate)
+
+    def live_start(self, tail: int) -> tuple[int, int]:
+        """Return where a session's share begins that goes live at the tail, and from where on it hears.
+
+        Both are the last quiet point there, if any.
+        """
+        start = self.replay_start(tail)
+        return (start, start) if start > max(0, tail - round(OVERLAP_SECONDS * self._rate)) else (tail, start)
+
+    def replay_end(self, end: int) -> tuple[int, int]:
+        """Return up to where a session hears whose share ends at `end`, and is believed; see `core.seams`."""
+        reach = round(OVERLAP_SECONDS * self._rate)
+        before = self.read(max(0, end - reach), min(end, reach))
+        if len(before) // 2 < min(end, reach):
+            return end, end
+        return replay_end(before, self.read(end, min(reach, self._timeline.tail - end)), end, self._rate)
 
     def sync(self) -> None:
         """Make what was appended durable; blocks. Raises `OSError`."""

@@ -163,6 +163,12 @@ class SupervisorOptions:
     on_fatal: Literal["auto", "exit", "hold"] = "auto"
     """What to do when only a person can help (a wrong key, no balance). `exit`: end with a code that says why.
     `hold`: keep recording, say so, transcribe all of it once it is fixed. `auto`: hold as a service, else exit."""
+    late_after_seconds: Annotated[float, Meta(ge=0.0, le=86400.0)] = 15.0
+    """When more audio than this waits after an outage, live audio goes to a session at once and what waits to a second
+    one, whose lines are marked `late`. Less is caught up with in one."""
+    one_session: bool = False
+    """Never two sessions at once, where the provider allows or you want to pay one only. After an outage all comes
+    later then, and a hand-over is a short interruption that the journal covers."""
     turn_seconds_max: Annotated[float, Meta(ge=1.0, le=600.0)] = 20.0
     """A turn that runs longer is ended at a quiet point, so that little is ever at stake."""
     openings_per_minute_max: Annotated[int, Meta(ge=1, le=600)] = 10
@@ -177,6 +183,9 @@ class OutputOptions:
     """Print unfinished turns too, each time they change."""
     outbox_days: Annotated[float, Meta(ge=1.0, le=3650.0)] = 7.0
     """How long printed lines stay in the journal, for `stenod tail`; by the days that were recorded."""
+    order: Literal["live", "time"] = "live"
+    """`live`: what is said now comes at once, also while what was said during an outage is still being transcribed.
+    `time`: lines in the order in which they were spoken, for an archive rather than captions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -81,6 +81,9 @@ class Conditions:
     margin_seconds: float = 300.0
     sessions_max: int | None = None
     openings_per_minute_max: int | None = None
+    in_order: bool = False
+    one_session: bool = False
+    late_after_seconds: float = 15.0
     realism: bool = False
     speech_model: str = "universal-streaming-english"
     hold: bool = True
@@ -480,6 +483,9 @@ class World:
                 hold=conditions.hold,
                 session_seconds_max=conditions.configured_seconds,
                 margin_seconds=conditions.margin_seconds,
+                in_order=conditions.in_order,
+                one_session=conditions.one_session,
+                late_after_seconds=conditions.late_after_seconds,
             ),
             clock=self.clock,
             log=self.log,

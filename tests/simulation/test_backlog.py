@@ -2,7 +2,7 @@
 
 import pytest
 
-from fakes.world import DialFault, simulate
+from fakes.world import DialFault, World, simulate
 from simulation.accounting import account
 from stenod.core.source import READ_AHEAD_SECONDS
 from stenod.emulator.faults import Fault
@@ -20,14 +20,73 @@ def test_a_recording_waits_for_its_provider() -> None:
     assert world.ended_at < 400.0 + 300.0 + 40.0
 
 
+OUTAGE = DialFault(kind="route", start=60.0, end=660.0)
+CUT = Fault(kind="drop", wall=60.0, count=1)
+
+
+def first_live_delay(world: World) -> float:
+    """Return how long after the outage's end the first live line came that was spoken after it."""
+    live = [
+        at
+        for at, line in zip(world.output.times, world.output.lines, strict=True)
+        if line["type"] == "final" and not line["late"] and line["end"] > OUTAGE.end
+    ]
+    return live[0] - OUTAGE.end
+
+
 @pytest.mark.slow
-def test_a_live_source_catches_up_after_an_outage() -> None:
-    """Five minutes are kept and sent at a quarter more than real time; every word comes out."""
-    faults = (Fault(kind="drop", wall=60.0, count=1),)
-    world = simulate(seconds=400.0, faults=faults, dial_faults=(DialFault(kind="route", start=60.0, end=360.0),))
+@pytest.mark.parametrize("plan", ["dialogue", "continuous"])
+@pytest.mark.parametrize("realism", [False, True])
+def test_captions_are_live_again_at_once_after_ten_minutes(plan: str, realism: bool) -> None:
+    """The first live line comes as if nothing had been; the backlog is complete, on a session of its own."""
+    world = simulate(seconds=900.0, plan=plan, realism=realism, faults=(CUT,), dial_faults=(OUTAGE,))
     account(world)
-    assert [] == world.output.of("gap")
-    assert 300.0 < world.seen.lag_seconds_max < 340.0
+    late = [final for final in world.output.of("final") if final["late"]]
+    assert sum(len(final["words"]) for final in late) > 500
+    if plan == "dialogue":
+        assert first_live_delay(world) < 45.0
+        assert world.ended_at < 660.0 + 600.0 / 1.2 + 60.0
+
+
+@pytest.mark.slow
+def test_in_the_order_of_time_after_ten_minutes() -> None:
+    """One session makes up for the outage, and no line comes before an earlier one."""
+    world = simulate(seconds=900.0, in_order=True, faults=(CUT,), dial_faults=(OUTAGE,))
+    account(world, late_words_max=0)
+    starts = [final["start"] for final in world.output.of("final")]
+    assert starts == sorted(starts)
+    assert 2 == len([line for line in world.output.of("session") if line["event"] == "ready"])
+
+
+@pytest.mark.slow
+def test_outages_one_after_the_other() -> None:
+    """What falls behind while the last backlog is being heard queues up."""
+    dials = tuple(DialFault(kind="route", start=at, end=at + 90.0) for at in (60.0, 200.0, 340.0))
+    cuts = tuple(Fault(kind="drop", wall=dial.start, count=2) for dial in dials)
+    world = simulate(seconds=600.0, faults=cuts, dial_faults=dials)
+    account(world)
+    assert len(world.log.of("backlog.begun")) == 3
+    assert any(final["late"] for final in world.output.of("final"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("limit_seconds", [10_800.0, 60.0])
+def test_one_session_only(limit_seconds: float) -> None:
+    """Where a person wants one session, there are never two, through an outage and through hand-overs."""
+    world = simulate(
+        seconds=300.0,
+        one_session=True,
+        sessions_max=1,
+        limit_seconds=limit_seconds,
+        faults=(CUT,),
+        dial_faults=(DialFault(kind="route", start=60.0, end=120.0),),
+    )
+    account(world)
+    assert not [
+        line for line in world.output.of("session") if line["verdict"] not in (None, "reopen", "retry", "backoff")
+    ]
+    refused = [fields for _, fields in world.log.of("session.ended") if fields["rule"] == "too-many-sessions"]
+    assert [] == refused
 
 
 @pytest.mark.slow

@@ -46,7 +46,7 @@ def test_an_account_with_one_session_at_a_time() -> None:
     """Where the provider takes no second session, the old one says goodbye first, and before its limit."""
     world = simulate(seconds=150.0, limit_seconds=60.0, sessions_max=1)
     account(world)
-    assert len(world.log.of("rotation.late")) >= 2
+    assert len(world.log.of("rotation.alone")) >= 2
 
 
 @pytest.mark.slow
@@ -54,7 +54,7 @@ def test_a_provider_that_is_away_when_the_successor_is_due() -> None:
     """The old session ends before its limit; what follows waits in the journal."""
     world = simulate(seconds=120.0, limit_seconds=60.0, dial_faults=(DialFault(kind="refuse", start=30.0, end=70.0),))
     account(world)
-    assert len(world.log.of("rotation.late")) == 1
+    assert len(world.log.of("rotation.alone")) == 1
 
 
 @pytest.mark.slow

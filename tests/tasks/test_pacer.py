@@ -397,3 +397,35 @@ def test_the_promise(
         assert booth.streamed() == [(span.start, span.end) for span in owed]
 
     trio.run(main, clock=MockClock(autojump_threshold=0))
+
+
+async def test_what_lies_behind_the_share_is_sent_in_one_with_it(autojump_clock: trio.abc.Clock) -> None:
+    """A late session hears a little beyond its share, without a seam and without padding between."""
+    booth = Booth()
+    booth.record(speech(0, 8000))
+    await booth.journal.commit([], [(3170, 8000, State.TRANSCRIBED, None)])
+    booth.pacer._share_end = 3170
+    booth.pacer.cut(5000)
+    await booth.run()
+    assert bytes(booth.audio[:10_000]) == b"".join(pcm for _, pcm in booth.connection.audio)
+    assert booth.sent_map.injected == 0
+
+
+async def test_what_lies_behind_the_share_is_nothing_to_wait_for(autojump_clock: trio.abc.Clock) -> None:
+    """Where the end of the share was settled meanwhile, or the audio behind it is gone, it ends there."""
+    booth = Booth()
+    booth.record(speech(0, 4000))
+    booth.record(quiet(4000))
+    await booth.journal.commit([], [(3000, 8000, State.TRANSCRIBED, None)])
+    booth.pacer._share_end = 4000
+    booth.pacer.cut(5000)
+    await booth.run()
+    assert 3000 == booth.pacer.sent
+    gone = Booth()
+    gone.record(speech(0, 4000))
+    await gone.journal.gap(2000, Cause.DEVICE)
+    gone.pacer._share_end = 4000
+    gone.pacer.cut(5000)
+    with trio.fail_after(60.0):
+        await gone.run()
+    assert 4000 == gone.pacer.sent

@@ -28,6 +28,7 @@ class FakeSession:
     late: bool = False
     settled_samples: int = 0
     trusted_until: int = FOREVER
+    share_end: int = FOREVER
     dialect: ToyDialect = field(default_factory=ToyDialect)
 
     def __post_init__(self) -> None:

@@ -83,10 +83,7 @@ def _span_faults(stock: Stock, tail: int) -> Iterator[str]:
 
 
 def _storage_faults(stock: Stock, timeline: Timeline) -> Iterator[str]:
-    """Pending audio that no file holds; files that overlap.
-
-    A hole behind the ledger's tail is one that it is about to be told of: capture waits for no commit.
-    """
+    """Pending audio that no file holds; files that overlap."""
     stored = sorted(stock.stored)
     for left, right in pairwise(stored):
         if left.end > right.start:
@@ -96,7 +93,7 @@ def _storage_faults(stock: Stock, timeline: Timeline) -> Iterator[str]:
         for file in stored:
             if file.start <= position < file.end:
                 position = file.end
-        if position < min(span.end, stock.tail):
+        if position < span.end:
             yield f"sample {position} is pending, but no file holds it"
 
 

@@ -26,6 +26,8 @@ FOREVER = 2**62
 class Pacer:
     """Sends the pending audio of [start, end) of the journal, and before it the overlap from the sent map's origin on.
 
+    What lies between `share_end` and `end` is overlap too: it is sent where what comes before it was.
+
     `end` may be set while it runs, never behind `sent`.
     """
 
@@ -40,6 +42,7 @@ class Pacer:
         clock: Clock,
         turn_seconds_max: float,
         start: int | None = None,
+        share_end: int = FOREVER,
     ) -> None:
         self._journal = journal
         self._conversation = conversation
@@ -54,6 +57,7 @@ class Pacer:
         self._pause_found = trio.Event()
         self.meter = LevelMeter(journal.rate)
         self._settled = sent_map.origin if start is None else start
+        self._share_end = share_end
         self.sent = sent_map.origin
         self.end = FOREVER
 
@@ -84,14 +88,18 @@ class Pacer:
                 if chunk is not None:
                     await self._send(chunk, link)
                     continue
-            elif self.end < FOREVER and self._journal.tail >= self.end:
+            elif self.end < FOREVER and self._journal.tail >= min(self.end, self._share_end):
                 break
             await (pulse.wait() if self._cut.is_set() else first_of(pulse, self._cut))
 
     def _next_run(self) -> Span | None:
         """What is to be sent next: the overlap with what is settled and what is pending right behind it, in one."""
-        limit = min(self.end, self._journal.tail)
+        if self._share_end <= self.sent < self.end:
+            return Span(self.sent, min(self.end, self._journal.tail))
+        limit = min(self.end, self._share_end, self._journal.tail)
         pending = self._journal.pending_run(max(self.sent, self._settled), limit)
+        if pending is not None and pending.end == self._share_end:
+            pending = Span(pending.start, min(self.end, self._journal.tail))
         if self.sent >= self._settled:
             return pending
         touches = pending is not None and pending.start == self._settled
@@ -124,7 +132,7 @@ class Pacer:
                 return
         pcm = self._journal.read(self.sent, chunk.samples)
         if len(pcm) < 2 * chunk.samples:
-            self._settled = self.sent  # It is a gap since: look again, without an overlap that may be gone too.
+            await self._go_without()
             return
         assert self._chunk_rule.least <= size <= self._chunk_rule.most, (chunk, self._chunk_rule)
         loud = self.meter.loud_seconds
@@ -137,6 +145,13 @@ class Pacer:
         self.sent += chunk.samples
         await link.send(self._conversation.audio(pcm), speech_seconds=self.meter.loud_seconds - loud)
         await self._bound_turn(link)
+
+    async def _go_without(self) -> None:
+        """Audio is gone: pending audio is a gap since, and an overlap with what is settled is not needed at any price."""
+        await trio.lowlevel.checkpoint()
+        if self.sent >= self._share_end:
+            self.cut(self.sent)
+        self._settled = min(self._settled, self.sent)
 
     async def _bound_turn(self, link: Link) -> None:
         """End a monologue, once a turn, so that little is ever at stake."""

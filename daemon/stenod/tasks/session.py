@@ -68,6 +68,8 @@ class Session:
         self.sent_map = SentMap(journal.rate, 0)
         self.start = 0
         """Where its share begins; what it is sent before is overlap."""
+        self.share_end = FOREVER
+        """Where its share ends; what it is sent behind is overlap."""
         self.trusted_until = FOREVER
         """Words that end behind this may be halves, and are left to the successor."""
         self.stuck = False
@@ -121,9 +123,13 @@ class Session:
         """How long the provider has been ready for us."""
         return 0.0 if self._ready_at is None else self._clock.now() - self._ready_at
 
-    def begin(self, start: int, replay: int | None = None) -> None:
-        """Send audio from `start` on, as soon as the provider is ready; before it, what lies behind `replay` again."""
+    def begin(self, start: int, replay: int | None = None, *, share_end: int = FOREVER) -> None:
+        """Send audio from `start` on, as soon as the provider is ready; before it, what lies behind `replay` again.
+
+        What it is sent at and after `share_end` is for others to account for.
+        """
         self.start = start
+        self.share_end = share_end
         self.sent_map.origin = start if replay is None else replay
         self._begun.set()
 
@@ -244,6 +250,7 @@ class Session:
             clock=self._clock,
             turn_seconds_max=self._options.turn_seconds_max,
             start=self.start,
+            share_end=self.share_end,
         )
         if self._end < FOREVER:
             pacer.cut(max(self._end, pacer.sent))

@@ -5,7 +5,6 @@ transaction: a final and the audio that it accounts for are never apart (law 3).
 predecessor has ended, so that lines come in time order; their audio stays pending meanwhile, so a crash loses nothing.
 """
 
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,16 +13,14 @@ import trio
 
 from stenod.core import records
 from stenod.core.records import Record
-from stenod.core.seams import Seam, seam_at, sew
 from stenod.core.timeline import Cause, State
 from stenod.core.turns import PlacedWord, in_order, place, scoped
 from stenod.providers.base import Event, Final, Heard, Partial, Revision, SpokenWord
 from stenod.tasks.journal import Journal
 from stenod.tasks.session import Session
+from stenod.tasks.sewing import Sewing
 
 QUEUE_MAX = 10_000
-PRINTED_WORDS_MAX = 200
-"""More than can be said in the seconds that a seam looks at."""
 REMEMBERED_LINES = 30
 REVISABLE_MAX = 1_000
 """Turns of one session whose record may still be corrected."""
@@ -40,6 +37,7 @@ class _Seat:
     """What the transcript keeps of one session."""
 
     session: Session
+    sewing: Sewing
     predecessor: str | None
     closed: trio.Event = field(default_factory=trio.Event)
     closing: bool = False
@@ -48,8 +46,6 @@ class _Seat:
     """Turn to the id of its last record, for revisions."""
     earliest: int = 0
     """Starts are in order within a session."""
-    seam: Seam | None = None
-    """What was printed where this session's share begins; made when its first final is."""
 
 
 class Transcript:
@@ -60,8 +56,6 @@ class Transcript:
         self._partials = partials
         self._send, self._receive = trio.open_memory_channel[tuple[str, list[Event] | None]](QUEUE_MAX)
         self._seats: dict[str, _Seat] = {}
-        self._printed: deque[PlacedWord] = deque(maxlen=PRINTED_WORDS_MAX)
-        """The last words that were printed, for seams."""
         self._latest = 0
         """The last start that was printed; live lines come in time order."""
 
@@ -70,7 +64,7 @@ class Transcript:
         name = predecessor.name if predecessor is not None and predecessor.name in self._seats else None
         seat = self._seats.get(session.name)
         if seat is None:
-            self._seats[session.name] = _Seat(session, name)
+            self._seats[session.name] = _Seat(session, Sewing(session, self._journal), name)
         else:
             seat.predecessor = name
 
@@ -128,7 +122,7 @@ class Transcript:
         for event in events:
             match event:
                 case Final():
-                    final = self._final(seat, event)
+                    final = await self._final(seat, event)
                     new += [] if final is None else [final]
                     turns += [] if final is None else [event.turn]
                 case Heard():
@@ -151,41 +145,36 @@ class Transcript:
             del seat.identities[next(iter(seat.identities))]
 
     def _settlements(self, session: Session, event: Heard) -> list[Settlement]:
-        """What is transcribed now: never what a cut may have halved."""
+        """What is transcribed now: never what a cut may have halved, nor what others account for."""
         spans = session.sent_map.covered(event.until)
-        trusted = [(span.start, min(span.end, session.trusted_until)) for span in spans]
+        limit = min(session.trusted_until, session.share_end)
+        trusted = [(max(span.start, session.start), min(span.end, limit)) for span in spans]
         return [(start, end, State.TRANSCRIBED, None) for start, end in trusted if start < end]
 
-    def _final(self, seat: _Seat, event: Final) -> records.Final | None:
+    async def _final(self, seat: _Seat, event: Final) -> records.Final | None:
         """Return the record of a turn, without what is printed already and what the successor says whole."""
         placed = self._placed(seat, event.words)
         seat.earliest = placed[-1].start
         words = tuple(word for word in placed if word.end <= seat.session.trusted_until)
-        seam = seat.seam
-        if seam is None:
-            session = seat.session
-            seam = seam_at(self._printed, session.sent_map.origin, session.start, self._journal.rate)
-        sewn = sew(seam, words, self._journal.rate)
-        seat.seam = sewn.seam
-        if not sewn.kept:
+        kept, doubtful = await seat.sewing.sew(words)
+        if not kept:
             return None
-        text = event.text if sewn.kept == placed else " ".join(word.text for word in sewn.kept)
-        kept = sewn.kept if seat.session.late else in_order(sewn.kept, self._latest)
-        self._latest = max(self._latest, kept[-1].start)
-        self._printed.extend(kept)
+        text = event.text if kept == placed else " ".join(word.text for word in kept)
+        if not seat.session.late:
+            kept = in_order(kept, self._latest)
+            self._latest = max(self._latest, kept[-1].start)
         return records.Final(
             **self._turn(seat, kept, event, text),
-            doubtful=sewn.doubtful,
+            doubtful=doubtful,
             recovered=self._journal.recovered(kept[0].start),
         )
 
     async def _remember(self) -> None:
-        """Take up the last printed words of an earlier run."""
-        rate = self._journal.rate
+        """Take up the last start that an earlier run printed live."""
         for line in await self._journal.recent(REMEMBERED_LINES):
-            for word in records.parsed(line).get("words") or ():
-                self._printed.append(PlacedWord(word["text"], round(word["start"] * rate), round(word["end"] * rate)))
-                self._latest = max(self._latest, self._printed[-1].start)
+            record = records.parsed(line)
+            if record["type"] == "final" and not record["late"]:
+                self._latest = max(self._latest, round(record["words"][-1]["start"] * self._journal.rate))
 
     def _show_partials(self, seat: _Seat, events: Sequence[Event]) -> None:
         if self._partials is None:

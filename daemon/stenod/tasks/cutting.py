@@ -1,0 +1,86 @@
+"""Ending a session before its limit: when, at which sample, and up to where it is believed then."""
+
+import math
+from dataclasses import dataclass
+
+import trio
+
+from stenod.core.clock import Clock
+from stenod.core.log import Log
+from stenod.core.rotation import RotationPlan, plan
+from stenod.core.seams import CUT_TRUST_SECONDS
+from stenod.core.verdict import Rule
+from stenod.tasks.course import Course
+from stenod.tasks.journal import Journal
+from stenod.tasks.session import Session
+from stenod.tasks.sessions import Sessions
+
+CUT_PAUSE_SECONDS = (0.2, 0.1)
+"""Where a session is cut: in a pause between sentences, failing that between words, failing that within speech."""
+CUT_SECONDS = 10.0
+"""How long a quiet moment is looked for where no limit is near."""
+DRAIN_SECONDS = 5.0
+"""A successor's lines wait this long for the old session's last words."""
+NEVER = RotationPlan(math.inf, math.inf, math.inf)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cutting:
+    """`session_seconds_max` and `margin_seconds` are the configured ones."""
+
+    journal: Journal
+    sessions: Sessions
+    course: Course
+    clock: Clock
+    log: Log
+    session_seconds_max: float | None
+    margin_seconds: float
+
+    def moments(self, session: Session) -> RotationPlan:
+        """Return when a successor is due and when the session must have ended."""
+        moments = plan(
+            dialled_at=session.dialled_at,
+            limit_seconds=session.dialect.limits.session_seconds_max,
+            announced_seconds=session.announced_seconds,
+            configured_seconds=self.session_seconds_max,
+            margin_seconds=self.margin_seconds,
+        )
+        return moments or NEVER
+
+    async def place(self, old: Session, until: float) -> int:
+        """Return where a session ends: in a quiet moment, the longer the better; anywhere, at `until`."""
+        seconds = max(0.0, until - self.clock.now()) / len(CUT_PAUSE_SECONDS)
+        for pause_seconds in CUT_PAUSE_SECONDS:
+            found = old.cut_in_pause(pause_seconds)
+            with trio.move_on_after(seconds):
+                await self.course.wait(old, found)
+                return old.end if found.is_set() else old.sent
+        return old.sent
+
+    def cut(self, old: Session, place: int) -> int:
+        """Cut where no pause was found; returns up to where the old session is believed.
+
+        What it says of the last moments before a cut within speech may be half a word.
+        """
+        if old.end == place:
+            return place
+        trusted = self.journal.first_pending(max(old.start, place - round(CUT_TRUST_SECONDS * self.journal.rate)))
+        old.trusted_until = trusted
+        old.cut(place)
+        return trusted
+
+    async def drained(self, old: Session) -> Rule:
+        """Take the last words of a session that was cut, and record its end."""
+        with trio.move_on_after(DRAIN_SECONDS):
+            await old.over.wait()
+        old.abandon()
+        return await self.sessions.see_off(old)
+
+    async def alone(self, old: Session, moments: RotationPlan) -> Rule:
+        """End a session before its limit without a successor; what follows waits in the journal."""
+        now = self.clock.now()
+        until = (now + moments.limit_at) / 2 if math.isfinite(moments.limit_at) else now + CUT_SECONDS
+        self.cut(old, await self.place(old, until))
+        rule = await self.drained(old)
+        self.log.info("rotation.alone", session=old.name, rule=rule.name)
+        return rule

@@ -1,0 +1,63 @@
+"""Sewing: what a session said is joined to what others have printed before its share, and behind it.
+
+The words of others come from the outbox, so a seam is the same after a restart; see `core.seams`.
+"""
+
+from collections.abc import Sequence
+
+from stenod.core import records
+from stenod.core.seams import OVERLAP_SECONDS, TOLERANCE_SECONDS, EndSeam, Seam, end_seam_at, seam_at, sew, sew_end
+from stenod.core.turns import PlacedWord
+from stenod.tasks.journal import Journal
+from stenod.tasks.session import Session
+
+Words = tuple[PlacedWord, ...]
+
+
+class Sewing:
+    """One session's seams: made when its first final comes, and when one comes near the end of its share."""
+
+    def __init__(self, session: Session, journal: Journal) -> None:
+        self._session = session
+        self._journal = journal
+        self._seam: Seam | None = None
+        self._end_seam: EndSeam | None = None
+
+    async def sew(self, words: Words) -> tuple[Words, bool]:
+        """Return what of a turn nobody else has said, and whether that is in doubt."""
+        share_end, rate = self._session.share_end, self._journal.rate
+        if self._seam is None:
+            self._seam = await self._seam_at_start()
+        sewn = sew(self._seam, words, rate)
+        self._seam = sewn.seam
+        if not sewn.kept or sewn.kept[-1].end < share_end - self._reach:
+            return sewn.kept, sewn.doubtful
+        if self._end_seam is None:
+            self._end_seam = end_seam_at(await self._words_around(share_end, share_end, self._session.end), share_end)
+        ended = sew_end(self._end_seam, sewn.kept, rate)
+        self._end_seam = ended.seam
+        return ended.kept, sewn.doubtful or ended.doubtful
+
+    @property
+    def _reach(self) -> int:
+        return round((OVERLAP_SECONDS + TOLERANCE_SECONDS) * self._journal.rate)
+
+    async def _seam_at_start(self) -> Seam:
+        origin, start = self._session.sent_map.origin, self._session.start
+        printed = await self._words_around(start, origin, start) if origin < start else ()
+        awaited = bool(self._journal.pending(origin, start))
+        return seam_at(printed, origin, start, self._journal.rate, awaited=awaited)
+
+    async def _words_around(self, place: int, start: int, end: int) -> Sequence[PlacedWord]:
+        """Return the words of other sessions whose lines reach into [start, end), as far as they are near the place."""
+        rate = self._journal.rate
+        found = []
+        for line in await self._journal.spoken(start, end + round(TOLERANCE_SECONDS * rate)):
+            record = records.parsed(line)
+            if record["session"] == self._session.name:
+                continue
+            for word in record["words"]:
+                placed = PlacedWord(word["text"], round(word["start"] * rate), round(word["end"] * rate))
+                if placed.end > place - self._reach and placed.start < place + self._reach:
+                    found.append(placed)
+        return sorted(found, key=lambda word: word.start)

@@ -1,0 +1,54 @@
+"""Cutting: where a session ends before its limit, and up to where it is believed."""
+
+import math
+from functools import partial
+
+import pytest
+import trio
+
+from fakes.dialect import Behaviour
+from fakes.source import RATE
+from fakes.theatre import Theatre
+from stenod.core.seams import CUT_TRUST_SECONDS
+from stenod.tasks.cutting import NEVER, Cutting
+from stenod.tasks.session import Session
+
+
+async def begun(theatre: Theatre, nursery: trio.Nursery, seconds: float, talk: float) -> tuple[Cutting, Session]:
+    """Return a session that has been sent so much."""
+    session = await theatre.sessions.open(nursery)
+    theatre.supervisor._course.begin(session, 0)
+    await theatre.record(seconds, talk=talk)
+    return theatre.supervisor._cutting, session
+
+
+async def test_no_limit_no_moments(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
+    """A provider without a limit is never left for its limit's sake."""
+    cutting, session = await begun(Theatre(nursery), nursery, 1.0, talk=1e6)
+    assert cutting.moments(session) is NEVER
+    assert math.isinf(NEVER.alone_by)
+    session.abandon()
+
+
+async def test_in_a_pause_all_is_believed(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
+    """Found at once where the last thing sent is a pause."""
+    theatre = Theatre(nursery)
+    cutting, session = await begun(theatre, nursery, 2.5, talk=2.0)
+    place = await cutting.place(session, trio.current_time() + 5.0)
+    assert place == session.end
+    assert cutting.cut(session, place) == place
+    assert session.trusted_until > theatre.journal.tail
+    await cutting.drained(session)
+
+
+async def test_within_speech_the_last_moments_are_not(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
+    """At the deadline it is cut anywhere, and what ends there may be half a word."""
+    theatre = Theatre(nursery, Behaviour(turn_seconds=30.0))
+    cutting, session = await begun(theatre, nursery, 3.0, talk=1e6)
+    nursery.start_soon(partial(theatre.record, 5.0, talk=1e6))
+    place = await cutting.place(session, trio.current_time() + 2.0)
+    assert place == session.sent
+    trusted = cutting.cut(session, place)
+    assert trusted == pytest.approx(place - CUT_TRUST_SECONDS * RATE, abs=1)
+    assert session.trusted_until == trusted
+    await cutting.drained(session)

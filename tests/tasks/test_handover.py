@@ -1,0 +1,39 @@
+"""Hand-over: who is live afterwards, and what falls to whom."""
+
+import pytest
+import trio
+
+from fakes.dialect import Behaviour
+from fakes.source import RATE
+from fakes.theatre import Theatre
+
+LIMIT = 60.0
+
+
+@pytest.mark.slow
+async def test_what_a_dying_session_leaves_falls_to_the_backlog(
+    autojump_clock: trio.abc.Clock, nursery: trio.Nursery
+) -> None:
+    """The old session never says its last words: another one hears that share again, however long it is."""
+    mute = Behaviour(turn_seconds=9.0, finish_seconds=None)
+    theatre = Theatre(nursery, mute, Behaviour(), limit_seconds=LIMIT)
+    nursery.start_soon(theatre.supervise)
+    await theatre.play(50.0)
+    with trio.fail_after(60.0):
+        await theatre.returned.wait()
+    theatre.check_all_transcribed()
+    assert [line for line in theatre.finals if line["late"]]
+
+
+@pytest.mark.slow
+async def test_the_successor_begins_where_the_old_one_ends(
+    autojump_clock: trio.abc.Clock, nursery: trio.Nursery
+) -> None:
+    """They meet at one sample, and the floor is there."""
+    theatre = Theatre(nursery, limit_seconds=LIMIT)
+    nursery.start_soon(theatre.supervise)
+    await theatre.record(55.0)
+    old, new = theatre.server.sessions
+    assert theatre.supervisor._course.floor == len(old.pcm) // 2
+    assert (len(old.pcm) + len(new.pcm)) // 2 == pytest.approx(55.0 * RATE, abs=RATE)
+    nursery.cancel_scope.cancel()

@@ -1,0 +1,72 @@
+"""Sewing: a session's words against what others have printed before and behind its share."""
+
+from dataclasses import dataclass
+
+import trio
+
+from fakes.journal import RATE, STREAM, Disk
+from fakes.source import speech
+from stenod.core import records
+from stenod.core.sentmap import SentMap
+from stenod.core.turns import PlacedWord
+from stenod.tasks.journal import Journal
+from stenod.tasks.sewing import Sewing
+
+
+@dataclass
+class FakeSession:
+    """What sewing needs of a session."""
+
+    name: str
+    start: int
+    share_end: int
+    end: int
+    sent_map: SentMap
+
+
+def word(text: str, start: float, end: float) -> PlacedWord:
+    """A word at seconds."""
+    return PlacedWord(text, round(start * RATE), round(end * RATE))
+
+
+async def printed(journal: Journal, session: str, *words: tuple[str, float, float]) -> None:
+    """Put a line of another session into the outbox."""
+    line = records.Final(
+        stream=STREAM,
+        start=words[0][1],
+        end=words[-1][2],
+        started_at="",
+        ended_at="",
+        text="",
+        words=tuple(records.Word(text=text, start=start, end=end) for text, start, end in words),
+        provider="toy",
+        session=session,
+    )
+    await journal.commit([line])
+
+
+async def test_both_ends_of_a_late_share(autojump_clock: trio.abc.Clock) -> None:
+    """Words that were printed before it and behind it, also by an earlier run, are not said again."""
+    disk = Disk()
+    journal = disk.journal()
+    journal.append(speech(0, 20 * RATE))
+    await printed(journal, "before", ("a", 8.0, 9.0), ("b", 9.0, 10.0))
+    await printed(journal, "behind", ("e", 13.5, 14.5), ("f", 14.5, 15.5))
+    await printed(journal, "far", ("c", 17.0, 18.0))
+    journal = disk.journal()
+    session = FakeSession("late", 10 * RATE, 14 * RATE, 16 * RATE, SentMap(RATE, 8 * RATE))
+    sewing = Sewing(session, journal)  # type: ignore[arg-type]
+    first, _ = await sewing.sew((word("a", 8.1, 9.0), word("b", 9.0, 10.1), word("c", 10.2, 11.0)))
+    second, _ = await sewing.sew((word("d", 12.0, 13.4), word("e", 13.5, 14.4), word("f", 14.5, 15.0)))
+    assert (["c"], ["d"]) == ([one.text for one in first], [one.text for one in second])
+
+
+async def test_a_session_does_not_meet_its_own_words(autojump_clock: trio.abc.Clock) -> None:
+    """What it has printed itself near the end of its share is nobody else's."""
+    disk = Disk()
+    journal = disk.journal()
+    journal.append(speech(0, 20 * RATE))
+    await printed(journal, "late", ("no", 13.0, 13.4))
+    session = FakeSession("late", 10 * RATE, 14 * RATE, 16 * RATE, SentMap(RATE, 10 * RATE))
+    kept, doubtful = await Sewing(session, journal).sew((word("no", 13.5, 13.9),))  # type: ignore[arg-type]
+    assert (["no"], False) == ([one.text for one in kept], doubtful)

@@ -147,7 +147,7 @@ class Pacer:
         await self._bound_turn(link)
 
     async def _go_without(self) -> None:
-        """Audio is gone: pending audio is a gap since, and an overlap with what is settled is not needed at any price."""
+        """Audio is gone: what was pending is a gap since, and an overlap with what is settled can be spared."""
         await trio.lowlevel.checkpoint()
         if self.sent >= self._share_end:
             self.cut(self.sent)

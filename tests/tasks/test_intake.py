@@ -2,7 +2,7 @@
 
 import random
 from bisect import bisect_right
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -12,6 +12,7 @@ import trio
 from fakes.clock import WALL_AT_START, FakeClock
 from fakes.journal import Disk
 from fakes.log import FakeLog
+from fakes.source import ScriptedSource, Step, block
 from stenod.core import records
 from stenod.core.source import READ_AHEAD_SECONDS, Block, SourceLost
 from stenod.core.timeline import Cause, Settled, State
@@ -202,9 +203,9 @@ async def test_a_month_on_a_bad_crystal(autojump_clock: trio.abc.Clock, pace: fl
 async def test_a_crystal_that_is_fast_is_no_file(autojump_clock: trio.abc.Clock) -> None:
     """A pipe that is more than a minute ahead of the clock, after days, is not made to wait."""
     recording = Recording(pace=1.0 - 900e-6, block_seconds=20.0, clocked=False)
-    await recording.run(1.5 * DAY)
-    assert recording.journal.tail / RATE > 1.5 * DAY * (1.0 + 900e-6) - 41.0
-    assert recording.journal.tail / RATE > 1.5 * DAY + READ_AHEAD_SECONDS
+    await recording.run(3 * DAY)
+    assert recording.journal.tail / RATE > 3 * DAY * (1.0 + 900e-6) - 41.0
+    assert recording.journal.tail / RATE > 3 * DAY + READ_AHEAD_SECONDS
     assert recording.gaps == []
 
 
@@ -221,6 +222,28 @@ async def test_a_hole_is_a_gap_where_it_is(autojump_clock: trio.abc.Clock, secon
         position = round(delivered * RATE) + (gap.end - gap.start if delivered > 30.0 else 0)
         assert recording.utc(position) == pytest.approx(recording.device.captured_at(delivered), abs=0.03)
     assert [pytest.approx(seconds, abs=0.02)] == [one["dropped_seconds"] for one in recording.log.of("audio.dropped")]
+
+
+async def test_positions_are_those_of_the_journal(autojump_clock: trio.abc.Clock) -> None:
+    """A third of a sample is lost before each block, which is no sample: it adds up in time, and not in positions."""
+    clock, disk = FakeClock(), Disk()
+    journal = disk.journal(clock)
+
+    def script() -> Iterator[Step]:
+        for _ in range(3000):
+            yield 0.1 + 1 / 3000
+            yield block(bytes(600), rate=3000, monotonic=trio.current_time(), dropped=1)
+
+    class Third(Same):
+        def feed(self, pcm: bytes) -> bytes:
+            return pcm[: len(pcm) // 3]
+
+    capture = Capture(source=ScriptedSource([script()]), journal=journal, converter=Third, clock=clock, log=FakeLog())
+    with trio.move_on_after(300.0):
+        await capture.run()
+    anchor = journal.chronology.at(journal.tail)
+    assert anchor is not None
+    assert anchor.unix == pytest.approx(clock.wall(), abs=0.15)
 
 
 @pytest.mark.parametrize("clocked", [True, False])

@@ -248,16 +248,19 @@ async def test_upkeep(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> 
 
 
 async def test_the_chronology_survives_a_restart(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
-    """It is written within a period of the upkeep, without any record; before there is one, times are now."""
+    """A beginning is written at once, the rest within a period of the upkeep; before there is one, times are now."""
     disk = Disk()
     journal = disk.journal()
     assert journal.times(0, 0)["ended_at"] == records.rfc3339(WALL_AT_START)
     anchor = Anchor(position=0, unix=1_769_850_000.0)
-    journal.chronology.begin(anchor)
     nursery.start_soon(journal.maintain, 1.0)
-    await trio.sleep(1.1)
+    journal.begin(anchor)
+    await trio.sleep(0.001)
     again = disk.journal()
     assert anchor == again.chronology.at(0)
+    journal.chronology.follow(Anchor(position=1000, unix=anchor.unix + 9.0, boottime=1.0), 900)
+    await trio.sleep(1.1)
+    assert disk.journal().chronology.at(1000) == journal.chronology.at(1000)
     assert again.times(1500, 2250) == {
         "start": 1.5,
         "end": 2.25,

@@ -81,7 +81,7 @@ class Intake:
             losses = [self._journal.chronology.absence(self._journal.tail, anchor)]
         counts = [self._count(loss) for loss in losses]
         anchor = replace(anchor, position=self._journal.tail + sum(counts))
-        self._journal.chronology.begin(anchor)
+        self._journal.begin(anchor)
         for loss, count in zip(losses, counts, strict=True):
             await self._journal.gap(count, loss.cause, estimated=loss.estimated)
         self._mark = (0.0, self._journal.tail)

@@ -15,7 +15,7 @@ from typing import Any
 import trio
 
 from stenod.core.accounts import Account
-from stenod.core.chronology import NOTHING, Chronology
+from stenod.core.chronology import NOTHING, Anchor, Chronology
 from stenod.core.clock import Clock
 from stenod.core.log import Log
 from stenod.core.outage import remedy
@@ -130,6 +130,11 @@ class Journal:
     def settled(self) -> list[Settled]:
         """All settled spans, for those who check."""
         return list(self._timeline)
+
+    def begin(self, anchor: Anchor) -> None:
+        """Begin a run of the device there; durable soon, for without it nobody knows when the audio was captured."""
+        self.chronology.begin(anchor)
+        self._commits.want()
 
     def append(self, pcm: bytes) -> None:
         """Store s16le mono at the stream's rate at the tail. Synchronous: a live source waits for nothing."""

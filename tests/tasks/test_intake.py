@@ -288,6 +288,18 @@ async def test_a_sleep_is_a_gap(autojump_clock: trio.abc.Clock, seconds: float) 
     assert recording.utc(gap.end + 10_000) == pytest.approx(40.0 + seconds, abs=TOLERANCE_SECONDS)
 
 
+@pytest.mark.parametrize("ends", [True, False])
+async def test_a_pipe_goes_on_after_a_sleep(autojump_clock: trio.abc.Clock, ends: bool) -> None:
+    """Hours of sleep are a gap, and no hours that it is ahead of the clock: it is neither a file nor held back."""
+    recording = Recording(clocked=False, events=[(30.0, "sleep", 8 * 3600.0)])
+    recording.device.ends = ends
+    await recording.run(60.05)
+    [gap] = recording.gaps
+    assert gap.cause is Cause.SUSPEND
+    assert recording.journal.tail == pytest.approx((60.0 + 8 * 3600.0) * RATE, abs=200)
+    assert recording.log.of("input.taken_for_file") == []
+
+
 async def test_a_device_that_is_lost_in_a_sleep(autojump_clock: trio.abc.Clock) -> None:
     """Asleep for an hour, and then without a device for a moment: two gaps, which touch."""
     recording = Recording(events=[(30.0, "sleep", 3600.0), (30.0, "loss", 0.0)])

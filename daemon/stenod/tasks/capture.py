@@ -59,7 +59,7 @@ class Capture:
         self._opened = False
         """Whether anything ever came."""
         self._began = (0.0, 0)
-        """When the first block began, and its position."""
+        """When the first block began, on the clock that blocks are stamped with, and its position."""
         self._told_lost = False
         self.turned_at = clock.now()
         """When it last read something or tried to open the source."""
@@ -105,12 +105,12 @@ class Capture:
                     await self._resume(block, moment)
                     came = True
                 await self._intake.take(block, moment)
-            await self._hold_back()
+            await self._hold_back(moment.boottime)
         return came
 
     async def _resume(self, block: Block, moment: Moment) -> None:
         """Place the first block of an opening, and say that the source is back."""
-        began_at = self._clock.now() - block.frames / block.rate
+        began_at = moment.boottime - block.frames / block.rate
         await self._intake.begin(block, moment)
         if not self._opened or not self._live:
             self._opened = True
@@ -119,12 +119,13 @@ class Capture:
             self._told_lost = False
             self._tell("back", f"{self._source.description} is back")
 
-    async def _hold_back(self) -> None:
+    async def _hold_back(self, came_at: float) -> None:
         """Pace a source that is not live; take a live one that runs far ahead of the clock for a file.
 
         A command is not a file: it may be restarted, and then there is a gap. It is held back, and stays live.
+        `came_at` is when its last block came, on the boot clock: a sleep of the machine is a gap, and takes time.
         """
-        ahead = self._ahead_seconds()
+        ahead = self._ahead_seconds(came_at)
         if self._live:
             if self._source.clocked or ahead <= READ_AHEAD_SECONDS:
                 return
@@ -141,13 +142,13 @@ class Capture:
             pulse = self._journal.pulse()
             await pulse.wait()
             began_at, position = self._began
-            self._began = (began_at + max(0.0, -self._ahead_seconds()), position)
+            self._began = (began_at + max(0.0, -self._ahead_seconds(self._clock.now())), position)
 
-    def _ahead_seconds(self) -> float:
+    def _ahead_seconds(self, now: float) -> float:
         """How much more audio there was than time; of a live source, beyond what its crystal may be fast by."""
         began_at, position = self._began
         fast = CRYSTAL_DEVIATION_MAX if self._source.live else 0.0
-        return (self._intake.end - position) / self._journal.rate - (self._clock.now() - began_at) * (1.0 + fast)
+        return (self._intake.end - position) / self._journal.rate - (now - began_at) * (1.0 + fast)
 
     async def _lost(self, reason: str, losses: int) -> None:
         """Say so, and wait before the next opening."""

@@ -161,6 +161,19 @@ def test_a_replay_begins_where_it_is_quiet_after_the_last_final() -> None:
     assert 4 * RATE == replay_start(loud(2.0), quiet(0.1), 4 * RATE, RATE)
 
 
+def test_a_replay_does_not_begin_in_a_word_that_ends_soon() -> None:
+    """The quiet behind it is no place to begin before it: the word would be heard from its middle, and never whole."""
+    audio = loud(1.0) + quiet(0.2) + loud(0.8)
+    assert round(3.1 * RATE) == replay_start(audio, loud(0.02) + quiet(0.08), 4 * RATE, RATE)
+    assert 2 * RATE == replay_start(loud(2.0), loud(0.02) + quiet(0.08), 4 * RATE, RATE)
+
+
+def test_a_replay_does_not_begin_where_a_word_may_have_begun() -> None:
+    """Blocks of quiet are 20 ms long, and the last one may hold the first samples of a word."""
+    audio = loud(1.9) + quiet(0.1)
+    assert round(3.98 * RATE) == replay_start(audio[:-8] + loud(1.0)[:8], loud(0.1), 4 * RATE, RATE)
+
+
 def test_a_replay_without_quiet_overlaps_by_all_there_is() -> None:
     """Two seconds, or what the journal still has."""
     assert 2 * RATE == replay_start(loud(2.0), loud(0.1), 4 * RATE, RATE)

@@ -9,7 +9,7 @@ from fakes.dialect import Behaviour
 from fakes.journal import Disk
 from fakes.source import RATE, quiet
 from fakes.theatre import Theatre
-from stenod.core.seams import CUT_TRUST_SECONDS, OVERLAP_SECONDS
+from stenod.core.seams import CUT_TRUST_SECONDS, EDGE_SECONDS, OVERLAP_SECONDS
 from stenod.core.transport import ConnectionEnded
 
 REFUSED = Behaviour(refuses=ConnectionEnded("connection-refused: nobody", local=True))
@@ -154,7 +154,7 @@ async def test_no_session_meets_its_limit(autojump_clock: trio.abc.Clock, nurser
     theatre.check_all_transcribed()
     theatre.check_server(LIMIT)
     assert len(theatre.server.dials) >= 4
-    no_overlap(theatre)
+    no_overlap(theatre, EDGE_SECONDS)
     assert not any(line["late"] for line in theatre.finals)
     events = [line["event"] for line in theatre.disk.lines("session")]
     assert events.count("handed-over") == len(theatre.server.dials) - 1

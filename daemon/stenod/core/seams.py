@@ -27,6 +27,8 @@ CUT_TRUST_SECONDS = 0.3
 """Words that end this close to a cut within speech may be halves: the other side of the cut says them whole."""
 NOWHERE = 2**62
 """No stream gets there: nothing is distrusted."""
+EDGE_SECONDS = 0.02
+"""A block of the meter: this close to the end of the quiet a word may have begun."""
 TOLERANCE_SECONDS = 1.2
 SHARED_RATIO_MIN = 0.6
 """Words that differ in text are the same word only when the shorter one lies this much within the other: padding moves
@@ -77,14 +79,22 @@ class SewnEnd:
 def replay_start(before: bytes, after: bytes, settled: int, rate: int) -> int:
     """Return where a replay begins: in the last quiet point, else as early as `before` allows.
 
-    `before` is audio that ends at `settled` (at most `OVERLAP_SECONDS`), `after` what follows it.
+    `before` is audio that ends at `settled` (at most `OVERLAP_SECONDS`), `after` what follows it. Quiet that begins
+    behind `settled` is none: what ends before it is a word that would be heard from its middle. Nor does a replay begin
+    right at the end of a quiet point, which is known to a block only: a word may have begun.
     """
     origin = settled - len(before) // 2
-    runs = quiet_runs(before + after, rate)
+    runs = [
+        (origin + start, origin + end) for start, end in quiet_runs(before + after, rate) if origin + start <= settled
+    ]
     if not runs:
         return origin
     start, end = runs[-1]
-    return settled if origin + end >= settled else origin + (start + end) // 2
+    middle, edge = (start + end) // 2, round(EDGE_SECONDS * rate)
+    if end < settled:
+        return middle
+    goes_on = end + edge > settled + len(after) // 2
+    return settled if goes_on else min(settled, max(middle, end - edge))
 
 
 def replay_end(before: bytes, after: bytes, end: int, rate: int) -> tuple[int, int]:

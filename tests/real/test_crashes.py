@@ -97,7 +97,7 @@ async def test_no_kill_costs_or_repeats_a_word(place: Path, slow: bool) -> None:
                     await moment(dice, daemon, output)
                     daemon.process.kill()
                     await daemon.end()
-                if room.remember() and not followed and not slow:
+                if room.remember() and not followed and not slow and sound(room.journal).lines:
                     followed += sound(room.journal).lines[0][2]
                     nursery.start_soon(follow, place, room, followed, leaving)
             output.bytes_a_second = None

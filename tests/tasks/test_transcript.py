@@ -6,7 +6,7 @@ import pytest
 import trio
 
 from fakes.dialect import ToyDialect
-from fakes.journal import RATE, Disk
+from fakes.journal import RATE, Disk, status
 from fakes.source import speech
 from stenod.core import records
 from stenod.core.sentmap import SentMap
@@ -99,6 +99,34 @@ async def test_what_says_nothing_is_no_commit(autojump_clock: trio.abc.Clock, nu
     desk.deliver(session, Notice("unknown"), Partial(0, "he", (SpokenWord("he", 0.0, 0.1),)))
     await trio.sleep(1.0)
     assert not pulse.is_set()
+
+
+@pytest.mark.parametrize("others", [0, 100])
+async def test_a_restart_knows_what_was_printed(
+    autojump_clock: trio.abc.Clock, nursery: trio.Nursery, others: int
+) -> None:
+    """However many lines about sessions and gaps came after it: what a replay says again is no new turn."""
+    disk = Disk()
+    journal = disk.journal()
+    journal.append(speech(0, 10 * RATE))
+    first = Transcript(journal)
+    session = FakeSession("a", 0, 5 * RATE)
+    first.expect(session)
+    nursery.start_soon(first.run)
+    first.deliver(session, [final("hello", 1.0, 2.0), Heard(2.0)])
+    await trio.sleep(1.0)
+    for number in range(others):
+        await journal.commit([status(str(number))])
+
+    again = Transcript(disk.journal())
+    session = FakeSession("b", 1 * RATE, 5 * RATE)
+    session.start = 2 * RATE
+    again.expect(session)
+    nursery.start_soon(again.run)
+    again.deliver(session, [final("hello", 0.0, 1.0), Heard(1.0)])
+    again.deliver(session, [final("world", 1.5, 2.0), Heard(2.0)])
+    await again.close(session)
+    assert ["hello", "world"] == [line["text"] for line in disk.lines("final")]
 
 
 async def test_heard_twice_settles_once(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:

@@ -159,10 +159,10 @@ class Ledger:
             return [line for (line,) in self._commits.execute(f"{query} ORDER BY epoch, sequence", place)]
 
     def recent(self, stream: str, count: int) -> list[bytes]:
-        """Return the last records' lines, oldest first."""
-        query = "SELECT line FROM outbox WHERE stream = ? ORDER BY epoch DESC, sequence DESC LIMIT ?"
+        """Return the last lines with words, oldest first."""
+        query = "SELECT line FROM outbox WHERE stream = ? AND start IS NOT NULL ORDER BY epoch DESC, sequence DESC"
         with self._at_work():
-            return [line for (line,) in self._commits.execute(query, (stream, count))][::-1]
+            return [line for (line,) in self._commits.execute(f"{query} LIMIT ?", (stream, count))][::-1]
 
     def printed(self, stream: str, reader: str, epoch: int, sequence: int) -> None:
         """Move the reader's place behind this record; what the reader has ends with a whole line."""

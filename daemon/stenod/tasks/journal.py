@@ -186,7 +186,7 @@ class Journal:
         return self._timeline.transcribed_end()
 
     async def recent(self, count: int) -> list[bytes]:
-        """Return the last lines of the outbox, printed or not, oldest first."""
+        """Return the lines of the last finals in the outbox, printed or not, oldest first."""
         lines: list[bytes] = await self._commits.patiently(self._ledger.recent, self.stream, count)
         return lines
 

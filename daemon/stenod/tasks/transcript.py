@@ -21,7 +21,7 @@ from stenod.tasks.session import Session
 from stenod.tasks.sewing import Sewing
 
 QUEUE_MAX = 10_000
-REMEMBERED_LINES = 30
+REMEMBERED_TURNS = 30
 REVISABLE_MAX = 1_000
 """Turns of one session whose record may still be corrected."""
 
@@ -171,9 +171,9 @@ class Transcript:
 
     async def _remember(self) -> None:
         """Take up the last start that an earlier run printed live."""
-        for line in await self._journal.recent(REMEMBERED_LINES):
+        for line in await self._journal.recent(REMEMBERED_TURNS):
             record = records.parsed(line)
-            if record["type"] == "final" and not record["late"]:
+            if not record["late"]:
                 self._latest = max(self._latest, round(record["words"][-1]["start"] * self._journal.rate))
 
     def _show_partials(self, seat: _Seat, events: Sequence[Event]) -> None:

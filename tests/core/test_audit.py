@@ -84,6 +84,13 @@ def test_a_turn_may_reach_over_a_gap() -> None:
     assert () == audit(replace(SOUND, lines=(final(0, 1.0, 2.0), final(1, 3.5, 5.5)))).faults
 
 
+def test_a_gap_that_the_ledger_is_about_to_be_told_of() -> None:
+    """Audio is stored behind it already; before the ledger's tail it would be lost."""
+    stored = (*SOUND.stored, Span(12 * RATE, 13 * RATE))
+    assert () == audit(replace(SOUND, stored=stored)).faults
+    assert audit(replace(SOUND, stored=stored, tail=12 * RATE)).faults
+
+
 def test_an_empty_journal_is_sound() -> None:
     """Nothing was promised yet."""
     assert () == audit(Stock(stream="s", rate=RATE, tail=0, sequence=0, spans=(), stored=(), lines=())).faults

@@ -60,6 +60,22 @@ async def test_whoever_loses_something_waits_for_nothing(autojump_clock: trio.ab
     assert journal.settled() == disk.journal().settled() == [Settled(0, 100, State.GAP, Cause.DEVICE)]
 
 
+async def test_a_loss_is_written_whatever_was_written_before(autojump_clock: trio.abc.Clock) -> None:
+    """A commit of somebody else's in between does not make upkeep deaf."""
+    disk = Disk()
+    journal = disk.journal()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(journal.maintain, 1.0)
+        for number in range(3):
+            await trio.sleep(1.0)
+            await journal.commit([status("a")])
+            await trio.sleep(1.0)
+            await journal.gap(100, Cause.DEVICE)
+            await trio.sleep(0.001)
+            assert number + 1 == len(disk.lines("gap"))
+        nursery.cancel_scope.cancel()
+
+
 async def test_commits_are_one_at_a_time(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
     """Ten at once come out with rising ids, each written before it returns."""
     disk = Disk()

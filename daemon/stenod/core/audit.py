@@ -83,7 +83,10 @@ def _span_faults(stock: Stock, tail: int) -> Iterator[str]:
 
 
 def _storage_faults(stock: Stock, timeline: Timeline) -> Iterator[str]:
-    """Pending audio that no file holds; files that overlap."""
+    """Pending audio that no file holds; files that overlap.
+
+    A hole behind the ledger's tail is one that it is about to be told of: capture waits for no commit.
+    """
     stored = sorted(stock.stored)
     for left, right in pairwise(stored):
         if left.end > right.start:
@@ -93,7 +96,7 @@ def _storage_faults(stock: Stock, timeline: Timeline) -> Iterator[str]:
         for file in stored:
             if file.start <= position < file.end:
                 position = file.end
-        if position < span.end:
+        if position < min(span.end, stock.tail):
             yield f"sample {position} is pending, but no file holds it"
 
 

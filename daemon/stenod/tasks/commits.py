@@ -228,8 +228,10 @@ class Commits:
     def _prepare(self, new: Sequence[Record], settle: Sequence[Settlement]) -> tuple[list[Record], int]:
         """Settle, number, and leave the transaction to be written; without any wait."""
         losses, self._losses = self._losses, []
-        notes, self._wanted = list(self._notes), trio.Event()
+        notes = list(self._notes)
         self._notes.clear()
+        if self._wanted.is_set():
+            self._wanted = trio.Event()  # One that is not set stays: somebody waits for it.
         changes = [self._timeline.settle(*one) for one in settle]
         before = [*(self._gap_record(loss) for loss in losses), *notes]
         identified = [self._identified(record) for record in [*before, *new]]

@@ -33,6 +33,7 @@ class Disk:
         self.rate = rate
         self.samples_max = samples_max
         self.seconds = 0.0
+        self.keeping = Keeping()
 
     async def offload(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Call inline, after the time that the disk takes."""
@@ -50,7 +51,7 @@ class Disk:
             ledger=self.ledger,
             clock=clock or FakeClock(),
             offload=self.offload,
-            keeping=keeping or Keeping(),
+            keeping=keeping or self.keeping,
             log=log or FakeLog(),
         )
 

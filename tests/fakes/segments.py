@@ -28,8 +28,9 @@ class MemoryFiles:
     @property
     def free_bytes(self) -> int:
         """What there is room for."""
-        stored = sum(len(content) for content in self.contents.values())
-        return 2**40 if self.bytes_max is None else max(0, self.bytes_max - stored)
+        if self.bytes_max is None:
+            return 2**40
+        return max(0, self.bytes_max - sum(map(len, self.contents.values())))
 
     def survivors(self) -> "MemoryFiles":
         """Return the disk after a power cut: what was never synced is gone."""
@@ -53,6 +54,16 @@ class MemorySegments:
     def tail(self) -> int:
         """Where the last stored sample ends."""
         return self._tail if self.files.contents else 0
+
+    @property
+    def stored(self) -> int:
+        """How many samples are stored."""
+        return sum(map(len, self.files.contents.values())) // SAMPLE_BYTES
+
+    @property
+    def oldest(self) -> int:
+        """The first stored sample; the tail where there is none."""
+        return min(self.files.contents, default=self.tail)
 
     def spans(self) -> list[Span]:
         """What is stored, one span a file."""

@@ -169,6 +169,14 @@ class Timeline:
         """Where the last transcribed span ends; 0 where there is none."""
         return next((span.end for span in reversed(self._spans) if span.state is State.TRANSCRIBED), 0)
 
+    def settled_as(self, state: State, start: int) -> list[Span]:
+        """What is settled as `state` at or after `start`, in order."""
+        return [
+            Span(max(span.start, start), span.end)
+            for span in self._from(start)
+            if span.state is state and span.end > start
+        ]
+
     def pending_count(self) -> int:
         """Samples that are still to be transcribed."""
         return sum(span.count for span in self.pending(0, self.tail)) if self.tail else 0

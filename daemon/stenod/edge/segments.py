@@ -51,6 +51,16 @@ class Segments:
         last = next(reversed(self._files), None)
         return 0 if last is None else last + self._files[last]
 
+    @property
+    def stored(self) -> int:
+        """How many samples are stored."""
+        return sum(self._files.values())
+
+    @property
+    def oldest(self) -> int:
+        """The first stored sample; the tail where there is none."""
+        return next(iter(self._files), self.tail)
+
     def spans(self) -> list[Span]:
         """What is stored, one span a file."""
         return [Span(start, start + count) for start, count in self._files.items() if count]
@@ -115,7 +125,10 @@ class Segments:
             raise failures[0]
 
     def forget(self, dispensable: Callable[[Span], bool]) -> int:
-        """Delete the finished files whose whole span is dispensable; return the number of samples deleted."""
+        """Delete the finished files whose whole span is dispensable; return the number of samples deleted.
+
+        It is asked for one file after the other, in their order.
+        """
         deleted = 0
         for start, count in list(self._files.items()):
             if start != self._writing and (count == 0 or dispensable(Span(start, start + count))):

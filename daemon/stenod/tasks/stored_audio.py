@@ -13,7 +13,7 @@ from typing import Protocol
 
 from stenod.core.clock import Clock
 from stenod.core.outage import remedy
-from stenod.core.retention import Need, RetentionLimits, surplus
+from stenod.core.retention import SAMPLE_BYTES, Need, RetentionLimits, surplus
 from stenod.core.seams import AFTER_SECONDS, OVERLAP_SECONDS, replay_end, replay_start
 from stenod.core.timeline import Cause, Span, State, Timeline
 from stenod.tasks.commits import Commits
@@ -30,6 +30,10 @@ class Segments(Protocol):
 
     @property
     def tail(self) -> int: ...
+    @property
+    def stored(self) -> int: ...
+    @property
+    def oldest(self) -> int: ...
     def spans(self) -> list[Span]: ...
     def append(self, position: int, pcm: bytes) -> None: ...
     def read(self, position: int, count: int) -> bytes: ...
@@ -138,20 +142,32 @@ class StoredAudio:
 
     def forget(self, near_seconds: float) -> None:
         """Delete files that nobody needs: all settled, nothing pending within `near_seconds`, no fresh quiet."""
-        if not self._keeping.transcribed:
-            near = round(near_seconds * self._rate)
-            self._segments.forget(
-                lambda span: self._need(span, near) is Need.HEARD and not self._commits.unwritten(span)
-            )
+        if self._keeping.transcribed:
+            return
+        held = self._held(round(near_seconds * self._rate))
+        place = 0
+
+        def dispensable(span: Span) -> bool:
+            nonlocal place
+            while place < len(held) and held[place].end <= span.start:
+                place += 1
+            clear = place == len(held) or span.end <= held[place].start
+            return clear and not self._commits.unwritten(span)
+
+        self._segments.forget(dispensable)
 
     def surplus(self) -> list[Span]:
         """Return the files that must go although they are needed; see `core.retention`."""
-        limits = self._keeping.limits
+        limits, tail = self._keeping.limits, self._timeline.tail
         free_bytes = self._segments.free_bytes() if limits.free_bytes_min else 0
+        young = not limits.seconds_max or self._segments.oldest > tail - limits.seconds_max * self._rate
+        few = not limits.bytes_max or self._segments.stored * SAMPLE_BYTES <= limits.bytes_max
+        if young and few and free_bytes >= limits.free_bytes_min:
+            return []
         return surplus(
             self._segments.spans(),
             self._need_now,
-            tail=self._timeline.tail,
+            tail=tail,
             rate=self._rate,
             free_bytes=free_bytes,
             limits=limits,
@@ -169,6 +185,20 @@ class StoredAudio:
     def close(self) -> None:
         """Make durable and close."""
         self._segments.close()
+
+    def _held(self, near: int) -> list[Span]:
+        """The stretches that must stay, in order: near what is pending or will be, and what was quiet lately."""
+        tail = self._timeline.tail
+        pending = [*self._timeline.pending(0, tail), Span(tail, tail + 1)] if tail else [Span(0, 1)]
+        held = [Span(max(0, span.start - near), span.end + near) for span in pending]
+        held += self._timeline.settled_as(State.QUIET, max(0, tail - round(self._keeping.quiet_seconds * self._rate)))
+        joined: list[Span] = []
+        for span in sorted(held):
+            if joined and span.start <= joined[-1].end:
+                joined[-1] = Span(joined[-1].start, max(span.end, joined[-1].end))
+            else:
+                joined.append(span)
+        return joined
 
     def _need_now(self, span: Span) -> Need:
         since = self._clock.now() - SENDING_SECONDS

@@ -560,3 +560,36 @@ def test_accounts_are_bounded_and_no_sum_is_lost(ledger: Ledger, monkeypatch: py
         ("desk", "toy", "2026-10", 2, 2, 20, 2, 120.0, 0.25, 60.0),
         ("desk", "toy", "2026-11", 1, 1, 10, 1, 60.0, 0.25, 0.0),
     ] == months
+
+
+def test_a_power_cut_leaves_a_prefix_of_the_commits(path: Path, tmp_path: Path) -> None:
+    """Whatever of the log got to the disk after the last commit that had returned: all of those, and no half one.
+
+    FULL means that a commit returns after its part of the log was forced out; what came later may be there or not, or
+    in part.
+    """
+    ledger, copy = Ledger(path), tmp_path / "copy" / "ledger.sqlite"
+    ledger.open_stream("room", RATE)
+    copy.parent.mkdir()
+    log = path.with_name(path.name + "-wal")
+    sizes = [log.stat().st_size]
+    for number in range(12):
+        spans = heard(10 * number, 10 * number + 5)
+        ledger.commit(
+            "room", 0, transaction(spans, lines=[(number, bytes(700))], tail=10 * number, sequence=number + 1)
+        )
+        ledger.printed("room", "stdout", 0, number)
+        sizes.append(log.stat().st_size)
+    database, content = path.read_bytes(), log.read_bytes()
+    ledger.close()
+    assert sizes == sorted(set(sizes))
+    for size in range(sizes[0], len(content) + 1, 997):
+        for torn in (content[:size], content[:size] + bytes(len(content) - size)):
+            copy.write_bytes(database)
+            copy.with_name(log.name).write_bytes(torn)
+            with closing(Ledger(copy)) as left:
+                state, lines = left.open_stream("room", RATE), left.unprinted("room", "tests", 99)
+            assert [number for _, number, _ in lines] == list(range(state.sequence))
+            assert len(state.spans) == state.sequence
+            assert state.sequence >= sum(end <= size for end in sizes[1:])
+            copy.unlink()

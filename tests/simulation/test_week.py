@@ -9,8 +9,9 @@ import pytest
 import trio
 
 from fakes.dialect import Behaviour
-from fakes.journal import RATE, Disk
+from fakes.journal import RATE, STREAM, Disk
 from fakes.theatre import Theatre
+from stenod.core.audit import Stock, audit
 from stenod.core.retention import STEP_SECONDS, RetentionLimits
 from stenod.core.timeline import State
 from stenod.core.transport import ConnectionEnded
@@ -69,3 +70,14 @@ async def test_a_week_without_a_network(autojump_clock: trio.abc.Clock, nursery:
     heard = sum(one.end - one.start for one in settled if one.state is State.TRANSCRIBED)
     assert lost + heard == theatre.journal.tail == 7 * DAY_SECONDS * RATE
     assert heard >= BYTES_MAX // SAMPLE_BYTES - 2 * STEP_SECONDS * RATE
+    state = disk.ledger.open_stream(STREAM, RATE)
+    stock = Stock(
+        stream=STREAM,
+        rate=RATE,
+        tail=state.tail,
+        sequence=state.sequence,
+        spans=state.spans,
+        stored=disk.journal()._audio._segments.spans(),
+        lines=disk.ledger.unprinted(STREAM, "audit", 1_000_000),
+    )
+    assert audit(stock).faults == ()

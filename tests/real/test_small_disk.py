@@ -14,6 +14,7 @@ from fakes.journal import inline, status
 from fakes.log import FakeLog
 from fakes.source import speech
 from stenod.core.audit import audit
+from stenod.core.outage import WAIT_SECONDS
 from stenod.core.retention import RetentionLimits
 from stenod.core.timeline import State
 from stenod.edge.inspection import read
@@ -111,6 +112,7 @@ async def test_a_disk_that_fills_up(autojump_clock: trio.abc.Clock, disk: Path) 
         await journal.commit([], [(0, stored, State.TRANSCRIBED, None)])
         await record(journal, 45)
         assert journal.tail == 165 * RATE
+        await trio.sleep(WAIT_SECONDS[-1])
         nursery.cancel_scope.cancel()
     back = journal.pending(0, journal.tail)[0]
     assert back.start < 160 * RATE
@@ -133,6 +135,7 @@ async def test_a_ledger_without_room(autojump_clock: trio.abc.Clock, disk: Path)
         assert len(journal._ledger.unprinted(STREAM, "tests", 9)) <= 1, "only what the reserve had room for"
         filler.unlink()
         await record(journal, 40)
+        await trio.sleep(WAIT_SECONDS[-1])
         nursery.cancel_scope.cancel()
     assert len([line for *_, line in journal._ledger.unprinted(STREAM, "tests", 99) if len(line) > 40_000]) == 5
     assert ["lost", "back"] == states(journal)

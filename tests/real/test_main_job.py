@@ -89,7 +89,7 @@ async def test_the_sample_is_transcribed_without_a_key_or_a_sound_card(place: Pa
         check_gone(daemon)
         final = daemon.of("final")[0]
         assert (
-            "type stream id start end started_at ended_at text words language provider session late doubtful"
+            "type stream id start end started_at ended_at text words language provider session late doubtful recovered"
             == " ".join(final)
         )
 

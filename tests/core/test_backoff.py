@@ -45,6 +45,25 @@ def test_ten_seconds_see_eight_attempts() -> None:
             assert len([at for at in attempts if first <= at <= first + 10.0]) <= 7
 
 
+def test_openings_side_by_side_are_one_client() -> None:
+    """Two that are opened side by side, and refused, make no more attempts than one; neither waits for long."""
+    for seed in SEEDS:
+        rng = Random(seed)
+        backoff, attempts = Backoff(Random(seed)), []
+        wakes = [rng.choice((0.0, rng.uniform(0.0, 5.0))) for _ in range(2)]
+        while (now := min(wakes)) < 60.0:
+            one = wakes.index(now)
+            if (wait := backoff.wait_seconds(now)) > 0:
+                assert wait <= 2.0
+                wakes[one] += wait
+                continue
+            attempts.append(now)
+            backoff.attempted(now)
+            wakes[one] = now + backoff.refused(now)
+        for first in attempts:
+            assert len([at for at in attempts if first <= at <= first + 10.0]) <= 8
+
+
 def test_delays_stay_within_their_bounds() -> None:
     """At most 1.8 s in the first minute, then between 2 s and 30 s."""
     for seed in SEEDS:

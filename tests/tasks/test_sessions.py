@@ -1,5 +1,6 @@
 """Opening sessions and judging their ends: verdicts, budgets, records."""
 
+from functools import partial
 from itertools import pairwise
 
 import pytest
@@ -57,6 +58,16 @@ async def test_refusals_are_paced(autojump_clock: trio.abc.Clock, nursery: trio.
     assert max(later - earlier for earlier, later in pairwise(theatre.server.dials)) <= 30.0
     assert ["lost", "back"] == theatre.states()
     assert theatre.log.of("opening.delayed") == []
+
+
+async def test_refusals_are_paced_for_all_who_open(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
+    """A live and a late session that look for the provider at once are one client to it."""
+    theatre = Theatre(nursery, *[REFUSED] * 40, Behaviour())
+    async with trio.open_nursery() as openings:
+        for late in (False, True):
+            openings.start_soon(partial(theatre.sessions.open, nursery, late=late))
+    dials = theatre.server.dials
+    assert max(len([at for at in dials if first <= at <= first + 10.0]) for first in dials) <= 8
 
 
 async def test_one_refusal_is_not_told(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:

@@ -41,17 +41,26 @@ class Backoff:
     trouble_since: float | None = None
     quick_deaths: int = 0
     probes: int = 0
+    next_at: float = 0.0
+    """Nobody attempts before this: live, late and successor are opened side by side, and all of them are one client."""
+
+    def wait_seconds(self, now: float) -> float:
+        """Return how long an attempt must wait for those of others."""
+        return max(0.0, self.next_at - now)
+
+    def attempted(self, now: float) -> None:
+        """Count an attempt: while there is trouble, the next one keeps its distance."""
+        if self.failures:
+            self.next_at = now + self._bounds(now)[0]
 
     def refused(self, now: float) -> float:
         """An opening failed: return the delay before the next, in seconds."""
         if self.trouble_since is None:
             self.trouble_since = now
         self.failures += 1
-        if now - self.trouble_since < FIRST_MINUTE_SECONDS:
-            ceiling = FIRST_CEILINGS_SECONDS[min(self.failures, len(FIRST_CEILINGS_SECONDS)) - 1]
-            return self.rng.uniform(FLOOR_RATIO * ceiling, ceiling)
-        ceiling = min(LATER_CEILING_SECONDS, LATER_FLOOR_SECONDS * 2.0 ** min(self.failures, 10))
-        return self.rng.uniform(LATER_FLOOR_SECONDS, ceiling)
+        shortest, longest = self._bounds(now)
+        self.next_at = now + shortest
+        return self.rng.uniform(shortest, longest)
 
     def ended(self, now: float, verdict: Verdict, *, ready_seconds: float, progressed: bool) -> float:
         """A session that had been ready ended: return the delay before the next opening."""
@@ -77,11 +86,19 @@ class Backoff:
         """Healthy: forget the trouble."""
         self.failures = self.quick_deaths = self.probes = 0
         self.trouble_since = None
+        self.next_at = 0.0
 
     @property
     def broken(self) -> bool:
         """Whether the breaker is open."""
         return self.quick_deaths >= BREAKER_DEATHS
+
+    def _bounds(self, now: float) -> tuple[float, float]:
+        """The shortest and the longest delay after so many failures."""
+        if self.trouble_since is not None and now - self.trouble_since < FIRST_MINUTE_SECONDS:
+            ceiling = FIRST_CEILINGS_SECONDS[min(self.failures, len(FIRST_CEILINGS_SECONDS)) - 1]
+            return FLOOR_RATIO * ceiling, ceiling
+        return LATER_FLOOR_SECONDS, min(LATER_CEILING_SECONDS, LATER_FLOOR_SECONDS * 2.0 ** min(self.failures, 10))
 
     def _breaker(self) -> float:
         doublings = min(self.quick_deaths - BREAKER_DEATHS, 10)

@@ -100,11 +100,15 @@ class Sessions:
         """
 
         async def attempt() -> Session:
-            budget = self._provider.budget
-            while (wait := budget.wait_seconds(self._clock.now(), reserved=reserved)) > 0:
-                self._log.info("opening.delayed", delay_seconds=round(wait, 3), reason="budget")
+            budget, backoff = self._provider.budget, self._provider.backoff
+            while True:
+                if (wait := budget.wait_seconds(self._clock.now(), reserved=reserved)) > 0:
+                    self._log.info("opening.delayed", delay_seconds=round(wait, 3), reason="budget")
+                elif not (wait := backoff.wait_seconds(self._clock.now())):
+                    break
                 await trio.sleep(wait)
             budget.take(self._clock.now())
+            backoff.attempted(self._clock.now())
             return await self._attempt(nursery, late)
 
         try:

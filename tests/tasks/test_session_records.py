@@ -48,6 +48,22 @@ async def test_an_orphan_may_be_charged_on(autojump_clock: trio.abc.Clock, nurse
         assert [pytest.approx(5.0 + more)] == [row["billed_seconds"] for row in rows(theatre)]
 
 
+async def test_a_goodbye_that_nobody_answered_may_not_have_come(
+    autojump_clock: trio.abc.Clock, nursery: trio.Nursery
+) -> None:
+    """Of a provider that is silent to the end nobody knows when it stopped to charge."""
+    theatre = Theatre(nursery, Behaviour(finish_seconds=None))
+    await theatre.record(1.0)
+    session = await theatre.sessions.open(nursery)
+    session.begin(0)
+    session.cut(1000)
+    await theatre.sessions.see_off(session)
+    (row,) = rows(theatre)
+    assert session.ended is not None
+    assert "drain-deadline" == session.ended.failure.text.partition(":")[0]
+    assert pytest.approx(session.ended.ready_seconds + 30.0) == row["billed_seconds"]
+
+
 async def test_an_opening_that_failed_is_counted(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
     """It costs nothing, and it is known that it was tried."""
     theatre = Theatre(nursery, Behaviour(refuses=ConnectionEnded("HTTP 500", http_status=500)), Behaviour())

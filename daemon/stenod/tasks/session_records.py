@@ -19,6 +19,8 @@ from stenod.tasks.session import Session
 LOST_AFTER_FAILURES = 2
 """One refusal is a hiccup, and only for the log."""
 MASK = "****"
+UNANSWERED = (transport.PING_DEADLINE, transport.SEND_DEADLINE, transport.STALLED, transport.DRAIN_DEADLINE)
+"""Ends of ours that a provider may not have heard of."""
 COST_DIGITS = 6
 """A second of a cheap service costs some hundred thousandths."""
 
@@ -151,5 +153,5 @@ class SessionRecords:
 def _orphaned(failure: Failure) -> bool:
     """Whether the provider may not know that it is over: nothing came through any more, a goodbye neither."""
     if failure.local:
-        return failure.text.startswith((transport.PING_DEADLINE, transport.SEND_DEADLINE))
+        return failure.text.startswith(UNANSWERED)
     return failure.close_code == transport.ABNORMAL

@@ -249,6 +249,18 @@ async def test_mute(autojump_clock):
         assert "Heartbeat" in [m["type"] for m in client.messages]
 
 
+async def test_what_is_said_of_its_length_is_billed(autojump_clock):
+    """Last words that are held for long cost nothing: what the goodbye says is the bill."""
+    server = server_with(Fault(kind="mute", audio=1.0, duration=30.0))
+    async with connected(server) as client:
+        await client.stream(0, 5.0)
+        await client.say("Terminate")
+        await client.drain()
+    (ended,) = server.log.of(log.Ended)
+    assert ended.at > 30.0
+    assert ended.billed_seconds == client.messages[-1]["session_duration_seconds"] < 7
+
+
 async def test_mute_for_good(autojump_clock):
     """A model stalled for good answers no goodbye either."""
     server = server_with(Fault(kind="mute", audio=1.0))
@@ -258,7 +270,7 @@ async def test_mute_for_good(autojump_clock):
         await trio.sleep(60)
         assert client.closed is None
         await client.socket.ping()
-    assert [ended.code for ended in server.log.of(log.Ended)] == [1006]
+    assert [(ended.code, ended.billed_seconds) for ended in server.log.of(log.Ended)] == [(1006, 65)]
 
 
 async def test_slow_messages(autojump_clock):

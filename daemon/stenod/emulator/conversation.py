@@ -168,7 +168,7 @@ class Conversation:
         )
         self._log.add(opened)
         opened_at = trio.current_time()
-        samples = 0
+        samples, told_seconds = 0, None
         end = End(tongue.failure(Failure.CANCELLED), "server")
         try:
             async with self._engines.open(number, dialect.sample_rate, dialect.limits.pause_seconds) as engine:
@@ -178,11 +178,12 @@ class Conversation:
                 try:
                     end = await session.run()
                 finally:
-                    samples = session.account.samples
+                    samples, told_seconds = session.account.samples, session.told_seconds
         except EngineError as error:
             end = End(Violation(end.violation.code, f"{end.violation.text}: {error}"), "server")
         finally:
-            self._enter_end(number, end, samples, dialect.sample_rate, trio.current_time() - opened_at)
+            seconds = trio.current_time() - opened_at if told_seconds is None else told_seconds
+            self._enter_end(number, end, samples, dialect.sample_rate, seconds)
         return end
 
     def _enter_end(self, number: int, end: End, samples: int, rate: int, seconds: float) -> None:

@@ -80,6 +80,9 @@ class Session:
         self._speech = False
         self._limit_at = self._opened_at + house.options.session_seconds_max * house.options.time_scale
         self.death_at = math.inf
+        self.told_seconds: float | None = None
+        """How long it has said that it was open: that is what it bills, however long its last words were held."""
+        self._goodbye_seconds: float | None = None
         self._beaten_at = self._opened_at
         self._beaten_audio = 0.0
 
@@ -195,7 +198,8 @@ class Session:
         self.deliveries.post(messages, hypothesis.delay_seconds, final)
 
     def _say_goodbye(self) -> None:
-        vitals = Vitals(audio_seconds=self.account.seconds, session_seconds=self.seconds)
+        self._goodbye_seconds = self.seconds
+        vitals = Vitals(audio_seconds=self.account.seconds, session_seconds=self._goodbye_seconds)
         self.deliveries.post(self._dialect.farewell(vitals, turn_open=self.account.samples > self._heard_at_turn))
         self.deliveries.post_raw(None)
 
@@ -208,6 +212,7 @@ class Session:
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             self.end(Violation(1006, ""), "network", Manner.NOTHING)
             return
+        self.told_seconds = self._goodbye_seconds
         self.end(self.house.tongue.goodbye, "client", Manner.CLOSE)
 
     # Watch

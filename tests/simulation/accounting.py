@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
-from fakes.world import RATE, World
+from fakes.world import RATE, STREAM, World
+from stenod.core.audit import Audit, Stock, audit
 from stenod.core.timeline import State
 from stenod.emulator import log
 from stenod.emulator.oracle import words_between
@@ -220,6 +221,27 @@ def money(world: World) -> Iterator[str]:
             yield f"{name}: its record says {record['billed_seconds']} s billed, its account {accounts[name][1]}"
 
 
+def audited(world: World) -> Audit:
+    """Do as `stenod verify`."""
+    state = world.ledger.open_stream(STREAM, RATE)
+    return audit(
+        Stock(
+            stream=STREAM,
+            rate=RATE,
+            tail=state.tail,
+            sequence=state.sequence,
+            spans=state.spans,
+            stored=world.segments.spans(),
+            lines=world.ledger.unprinted(STREAM, "audit", 1_000_000),
+        )
+    )
+
+
+def sound(world: World) -> Iterator[str]:
+    """What `stenod verify` would say."""
+    yield from audited(world).faults
+
+
 CHECKS: Sequence[Callable[[World], Iterator[str]]] = (
     words,
     order,
@@ -230,6 +252,7 @@ CHECKS: Sequence[Callable[[World], Iterator[str]]] = (
     attempts,
     pace,
     money,
+    sound,
 )
 
 

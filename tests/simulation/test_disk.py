@@ -10,9 +10,8 @@ import pytest
 import trio
 
 from fakes.segments import MemoryFiles
-from fakes.world import RATE, STREAM, World, WorldDisk, simulate
-from simulation.accounting import account, order, told, words
-from stenod.core.audit import Audit, Stock, audit
+from fakes.world import RATE, World, WorldDisk, simulate
+from simulation.accounting import account, audited, order, told, words
 from stenod.core.outage import ROOM
 from stenod.core.timeline import State
 from stenod.core.transaction import LedgerStalled
@@ -31,22 +30,6 @@ class PowerCut:
     files: MemoryFiles
     printed: list[dict[str, Any]]
     captured: int
-
-
-def audited(world: World) -> Audit:
-    """Do as `stenod verify`."""
-    state = world.ledger.open_stream(STREAM, RATE)
-    return audit(
-        Stock(
-            stream=STREAM,
-            rate=RATE,
-            tail=state.tail,
-            sequence=state.sequence,
-            spans=state.spans,
-            stored=world.segments.spans(),
-            lines=world.ledger.unprinted(STREAM, "audit", 1_000_000),
-        )
-    )
 
 
 def power_cuts(**conditions: Any) -> Iterator[PowerCut]:

@@ -39,6 +39,7 @@ from stenod.providers.base import Dialect
 from stenod.providers.billing import FREE
 from stenod.recovery import open_ledger
 from stenod.tasks.capture import Capture
+from stenod.tasks.hush import Hush, QuietOptions, QuietPolicy
 from stenod.tasks.journal import Journal
 from stenod.tasks.printer import Printer
 from stenod.tasks.provider import Provider
@@ -196,6 +197,8 @@ def _parts(assembly: Assembly, journal: Journal, dialect: Dialect, key: str, log
     printer = Printer(journal, Output())
     transcript = Transcript(journal, printer.show if options.output.partials else None)
     capture = None if source is None else _capture(assembly, journal, source, log)
+    live = source is not None and source.live
+    hush = _hush(journal, options) if live else None
     sessions = Sessions(
         provider=_provider_record(options, dialect, key),
         journal=journal,
@@ -205,6 +208,7 @@ def _parts(assembly: Assembly, journal: Journal, dialect: Dialect, key: str, log
         connect=websocket.connect,
         until_open=retry.until_open,
         log=log,
+        hush=hush,
     )
     supervisor = Supervisor(
         journal=journal,
@@ -219,7 +223,8 @@ def _parts(assembly: Assembly, journal: Journal, dialect: Dialect, key: str, log
         ),
         clock=clock,
         log=log,
-        live=source is not None and source.live,
+        live=live,
+        hush=hush,
     )
     return Parts(
         journal=journal,
@@ -248,6 +253,18 @@ def _capture(assembly: Assembly, journal: Journal, source: Source, log: Log) -> 
         boot=boot_id(assembly.environment),
         synchronised=SystemClock().synchronised,
     )
+
+
+def _hush(journal: Journal, options: Options) -> Hush | None:
+    """Return the ear of a live source, where something may be left out as quiet."""
+    catches_up_alone = options.supervisor.one_session or options.output.order == "time"
+    chosen = QuietOptions(
+        policy=QuietPolicy(options.pacer.quiet),
+        hold_seconds=options.pacer.quiet_after_seconds or None,
+        preroll_seconds=options.pacer.preroll_seconds,
+        behind_seconds=options.supervisor.late_after_seconds if catches_up_alone else None,
+    )
+    return None if chosen.policy is QuietPolicy.SEND and chosen.behind_seconds is None else Hush(journal, chosen)
 
 
 def _provider_record(options: Options, dialect: Dialect, key: str) -> Provider:

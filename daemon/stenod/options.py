@@ -126,6 +126,15 @@ class PacerOptions:
     """Audio in one message while live. It grows to 1000 while catching up."""
     rate_ratio_max: Annotated[float, Meta(ge=1.0, le=4.0)] = 1.25
     """Seconds of audio sent in a second while catching up. Providers take about this much; more may end the session."""
+    quiet: Literal["send", "pause", "park"] = "send"
+    """What becomes of a live source's quiet. `send`: it is sent like all. `pause`: nothing is sent, and the session is
+    held open. `park`: the session is ended, and one is opened when there is something to hear. What a day costs with
+    each is on the provider's page. What was taken for quiet is kept for `journal.quiet_hours`; `stenod retranscribe`
+    has it heard after all."""
+    quiet_after_seconds: Annotated[float, Meta(ge=0.0, le=86400.0)] = 0.0
+    """How long it must have been no louder than the room. 0: 5 to pause, 60 to park."""
+    preroll_seconds: Annotated[float, Meta(ge=0.2, le=30.0)] = 1.0
+    """How much of the quiet before a sound is sent with it, so that no first syllable is missing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

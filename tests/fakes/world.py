@@ -30,6 +30,7 @@ from stenod.emulator.oracle import synthesize, words_between
 from stenod.emulator.server import Emulator, EmulatorOptions
 from stenod.providers.assemblyai import AssemblyAI, AssemblyAIOptions
 from stenod.tasks.capture import Capture
+from stenod.tasks.hush import Hush, QuietOptions
 from stenod.tasks.journal import Journal
 from stenod.tasks.printer import Printer
 from stenod.tasks.provider import Provider
@@ -81,6 +82,7 @@ class Conditions:
     margin_seconds: float = 300.0
     sessions_max: int | None = None
     openings_per_minute_max: int | None = None
+    quiet: QuietOptions | None = None
     in_order: bool = False
     one_session: bool = False
     late_after_seconds: float = 15.0
@@ -465,6 +467,7 @@ class World:
         printer = Printer(self.journal, self.output)
         transcript = Transcript(self.journal, printer.show if conditions.partials else None)
         capture = Capture(source=source, journal=self.journal, converter=Converter, clock=self.clock, log=self.log)
+        hush = None if conditions.quiet is None else Hush(self.journal, conditions.quiet)
         sessions = Sessions(
             provider=self._provider(),
             journal=self.journal,
@@ -475,6 +478,7 @@ class World:
             connect=self._connect,
             until_open=retry.until_open,
             log=self.log,
+            hush=hush,
         )
         supervisor = Supervisor(
             journal=self.journal,
@@ -490,6 +494,7 @@ class World:
             clock=self.clock,
             log=self.log,
             live=conditions.live,
+            hush=hush,
         )
         return Parts(
             journal=self.journal,

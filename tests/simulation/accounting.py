@@ -132,8 +132,10 @@ def tiles(world: World) -> Iterator[str]:
         yield "the ledger's spans differ from those in memory"
     if world.journal.tail != world.end and world.conditions.stop_at is None:
         yield f"captured to {world.journal.tail / RATE}, spoken to {world.end / RATE}"
-    if world.segments.spans():
-        yield f"{sum(span.count for span in world.segments.spans()) / RATE:.1f} s of audio that nobody needs were kept"
+    quiet = spans_of(world, State.QUIET)
+    kept = [span for span in world.segments.spans() if not touched(quiet, span.start, span.end)]
+    if kept:
+        yield f"{sum(span.count for span in kept) / RATE:.1f} s of audio that nobody needs were kept"
 
 
 def heard(world: World) -> Iterator[str]:

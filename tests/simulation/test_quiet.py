@@ -2,9 +2,11 @@
 
 import pytest
 
-from fakes.world import DialFault, World, simulate
+from fakes.world import RATE, DialFault, World, simulate
 from simulation.accounting import account
+from stenod.core.timeline import Span, State
 from stenod.emulator.faults import Fault
+from stenod.tasks.hush import QuietOptions, QuietPolicy
 
 PENDING_SECONDS_MAX = 20.0
 """Heartbeats come every 5 s, and what they prove is two of them behind; and a turn is pending until it ends."""
@@ -59,3 +61,56 @@ def test_music_hands_over_though_it_is_never_quiet() -> None:
     world = simulate(seconds=300.0, plan="music", limit_seconds=60.0)
     account(world)
     assert [] == alarms(world)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("plan", ["silence", "dialogue"])
+@pytest.mark.parametrize("policy", [QuietPolicy.PAUSE, QuietPolicy.PARK])
+@pytest.mark.parametrize(
+    "faults", [(), (Fault(kind="drop", wall=100.0), Fault(kind="black-hole", wall=205.0, duration=20.0))]
+)
+def test_quiet_is_not_sent(plan: str, policy: QuietPolicy, faults: tuple[Fault, ...]) -> None:
+    """Whatever breaks: every word comes out with its first syllable, and a silent room costs next to nothing."""
+    world = simulate(
+        seconds=600.0,
+        plan=plan,
+        quiet=QuietOptions(policy=policy, hold_seconds=4.0),
+        limit_seconds=300.0,
+        faults=faults,
+    )
+    account(world)
+    sent = sum(seconds for connection in world.seen.audio for _, seconds in connection)
+    if plan == "silence":
+        assert sent < 120.0
+        assert sum(span.count for span in quiet_spans(world)) > 480.0 * RATE
+    if plan == "silence" and policy is QuietPolicy.PARK:
+        open_seconds = sum(line["billed_seconds"] or 0.0 for line in world.output.of("session"))
+        assert open_seconds < 240.0
+
+
+@pytest.mark.slow
+def test_catching_up_in_one_session_skips_what_is_quiet() -> None:
+    """Ten minutes of a silent room are made up for in a moment, and in order."""
+    world = simulate(
+        seconds=900.0,
+        plan="silence",
+        in_order=True,
+        quiet=QuietOptions(behind_seconds=15.0),
+        faults=(Fault(kind="drop", wall=60.0, count=1),),
+        dial_faults=(DialFault(kind="route", start=60.0, end=660.0),),
+    )
+    account(world, late_words_max=0)
+    caught_up = [at for at, _, event, fields in world.log.lines if event == "session.opened"][-1]
+    assert caught_up < 670.0
+    words = [
+        (at, line["end"])
+        for at, line in zip(world.output.times, world.output.lines, strict=True)
+        if line["type"] == "final"
+    ]
+    assert max(at - end for at, end in words if 660.0 < at) < 600.0
+    assert max((at - end for at, end in words if end > 700.0), default=0.0) < 30.0
+
+
+def quiet_spans(world: World) -> list[Span]:
+    """Return what was settled as quiet."""
+    return [Span(span.start, span.end) for span in world.journal.settled() if span.state is State.QUIET]

@@ -12,7 +12,7 @@ from stenod.core import records
 from stenod.core.sentmap import SentMap
 from stenod.core.timeline import Settled, State
 from stenod.providers.base import Event, Final, Heard, Notice, Partial, Revision, SpokenWord
-from stenod.tasks.pacer import FOREVER
+from stenod.tasks.hush import FOREVER
 from stenod.tasks.transcript import QUEUE_MAX, Transcript, TranscriptBehind
 
 HEARD = State.TRANSCRIBED

@@ -55,6 +55,13 @@ class LevelMeter:
     """How long the pause has lasted, up to the last block."""
     loud_seconds: float = 0.0
     """In all, since the beginning."""
+    rise_db_per_second: float = FLOOR_RISE_DB_PER_SECOND
+    """How fast what goes on becomes the room."""
+
+    @property
+    def block(self) -> int:
+        """Samples in one block."""
+        return round(self.rate * BLOCK_SECONDS)
 
     def add(self, pcm: bytes) -> None:
         """Take contiguous audio into account; a remainder below 20 ms is not looked at."""
@@ -65,7 +72,7 @@ class LevelMeter:
             elif level < self.floor_db:
                 self.floor_db = max(level, FLOOR_DB_MIN + QUIET_MARGIN_DB)
             else:
-                self.floor_db = min(level, self.floor_db + FLOOR_RISE_DB_PER_SECOND * BLOCK_SECONDS)
+                self.floor_db = min(level, self.floor_db + self.rise_db_per_second * BLOCK_SECONDS)
             if self.quiet:
                 self.quiet_seconds += BLOCK_SECONDS
             else:

@@ -15,12 +15,10 @@ from stenod.core.sentmap import SentMap
 from stenod.core.timeline import Span
 from stenod.core.turns import force_due
 from stenod.providers.base import Conversation
+from stenod.tasks.hush import FOREVER, Hush
 from stenod.tasks.journal import Journal
 from stenod.tasks.link import Link
 from stenod.tasks.waiting import first_of
-
-FOREVER = 2**62
-"""The end of a live span: no stream gets there."""
 
 
 class Pacer:
@@ -43,6 +41,7 @@ class Pacer:
         turn_seconds_max: float,
         start: int | None = None,
         share_end: int = FOREVER,
+        hush: Hush | None = None,
     ) -> None:
         self._journal = journal
         self._conversation = conversation
@@ -58,6 +57,7 @@ class Pacer:
         self.meter = LevelMeter(journal.rate)
         self._settled = sent_map.origin if start is None else start
         self._share_end = share_end
+        self._hush = hush
         self.sent = sent_map.origin
         self.end = FOREVER
 
@@ -78,25 +78,38 @@ class Pacer:
         """Return when everything before `end` has been sent."""
         while self.sent < self.end:
             pulse = self._journal.pulse()
+            more = self._hush is not None and await self._hush.listen(self.sent)
             run = self._next_run()
             if run is not None:
                 self.sent = run.start
                 if self._finds_pause(run):
                     continue
-                last = run.end < self._journal.tail or run.end == self.end or self._journal.finished
-                chunk = next_chunk(run.count, last=last, rule=self._chunk_rule)
+                chunk = next_chunk(run.count, last=self._is_last(run), rule=self._chunk_rule)
                 if chunk is not None:
                     await self._send(chunk, link)
                     continue
+            elif more:
+                continue
             elif self.end < FOREVER and self._journal.tail >= min(self.end, self._share_end):
                 break
             await (pulse.wait() if self._cut.is_set() else first_of(pulse, self._cut))
+
+    def _is_last(self, run: Span) -> bool:
+        """Whether nothing follows the run at once, so that its rest must not wait for more."""
+        if run.end == self.end or self._journal.finished:
+            return True
+        follows = self._hush is not None and run.end == self._hush.open_until and not self._hush.asleep
+        return run.end < self._journal.tail and not follows
 
     def _next_run(self) -> Span | None:
         """What is to be sent next: the overlap with what is settled and what is pending right behind it, in one."""
         if self._share_end <= self.sent < self.end:
             return Span(self.sent, min(self.end, self._journal.tail))
         limit = min(self.end, self._share_end, self._journal.tail)
+        if self._hush is not None:
+            limit = min(limit, self._hush.open_until)
+        if limit <= self.sent:
+            return None
         pending = self._journal.pending_run(max(self.sent, self._settled), limit)
         if pending is not None and pending.end == self._share_end:
             pending = Span(pending.start, min(self.end, self._journal.tail))

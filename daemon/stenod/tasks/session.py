@@ -22,10 +22,11 @@ from stenod.core.sentmap import SentMap
 from stenod.core.transport import Connection, ConnectionEnded
 from stenod.core.verdict import Failure, Phase
 from stenod.providers.base import Dialect, Event, Finished, Heard, Notice, Ready, Refused
+from stenod.tasks.hush import FOREVER, Hush
 from stenod.tasks.journal import Journal
 from stenod.tasks.keepalive import Keepalive
 from stenod.tasks.link import Connect, Link
-from stenod.tasks.pacer import FOREVER, Pacer
+from stenod.tasks.pacer import Pacer
 from stenod.tasks.session_end import Ended, defect, joined
 from stenod.tasks.session_options import SessionOptions
 
@@ -61,6 +62,7 @@ class Session:
         deliver: Callable[["Session", list[Event]], None],
         log: Log,
         late: bool = False,
+        hush: Hush | None = None,
     ) -> None:
         self.name = name
         self.dialect = dialect
@@ -92,6 +94,7 @@ class Session:
         self._connect = connect
         self._deliver = deliver
         self._log = log
+        self._hush = hush
         self._conversation = dialect.conversation()
         self._begun = trio.Event()
         self._scope = trio.CancelScope()
@@ -251,6 +254,7 @@ class Session:
             turn_seconds_max=self._options.turn_seconds_max,
             start=self.start,
             share_end=self.share_end,
+            hush=self._hush,
         )
         if self._end < FOREVER:
             pacer.cut(max(self._end, pacer.sent))

@@ -17,6 +17,7 @@ from stenod.core.clock import Clock
 from stenod.core.log import Log
 from stenod.core.pacing import RateRule
 from stenod.core.verdict import Effect, Failure, Rule, Severity, Verdict, judge
+from stenod.tasks.hush import Hush
 from stenod.tasks.journal import Journal
 from stenod.tasks.link import Connect
 from stenod.tasks.provider import Provider
@@ -77,6 +78,7 @@ class Sessions:
         connect: Connect,
         until_open: UntilOpen,
         log: Log,
+        hush: Hush | None = None,
     ) -> None:
         self._provider = provider
         self._journal = journal
@@ -86,6 +88,7 @@ class Sessions:
         self._connect = connect
         self._until_open = until_open
         self._log = log
+        self._hush = hush
         self.records = SessionRecords(provider=provider, journal=journal, clock=clock, log=log)
         """What is told of them."""
         self._fruitless: tuple[int, int] = (-1, 0)
@@ -240,6 +243,7 @@ class Sessions:
             deliver=self._transcript.deliver,
             log=self._log,
             late=late,
+            hush=None if late else self._hush,
         )
 
 

@@ -20,6 +20,7 @@ from stenod.tasks.backlog import Backlog
 from stenod.tasks.course import Course
 from stenod.tasks.cutting import CUT_SECONDS, Cutting
 from stenod.tasks.handover import Handover
+from stenod.tasks.hush import Hush
 from stenod.tasks.journal import Journal
 from stenod.tasks.opening import Opening
 from stenod.tasks.session import Session
@@ -58,12 +59,14 @@ class Supervisor:
         clock: Clock,
         log: Log,
         live: bool,
+        hush: Hush | None = None,
     ) -> None:
         self._journal = journal
         self._sessions = sessions
         self._options = options
         self._clock = clock
         self._log = log
+        self._hush = hush
         self._course = Course(journal, clock, live=live)
         self._cutting = Cutting(
             journal=journal,
@@ -139,6 +142,7 @@ class Supervisor:
         session: Session | None = None
         while session is not None or not self._course.done():
             if session is None:
+                await self._rest()
                 session = await self._open(nursery)
                 continue
             moments = await self._watch(session)
@@ -156,13 +160,21 @@ class Supervisor:
             if delay > 0:
                 await self._pause(delay)
 
+    async def _rest(self) -> None:
+        """Where nothing is to be sent, open no session."""
+        if self._hush is not None and self._hush.parks:
+            self._course.turn("parked until there is something to hear")
+            self._course.up.set()
+            await self._hush.sound(self._course.leaving)
+            self._course.lost()
+
     async def _open(self, nursery: trio.Nursery) -> Session | None:
         """Open a session at the first pending sample, or at the tail; None when we are leaving instead."""
         self._course.turn("connecting")
         if not self._beside:
             await self._backlog.clear(nursery)
-            if self._course.done():
-                return None
+        if self._course.done():
+            return None
         opening = Opening(self._course.leaving)
         nursery.start_soon(opening.run, self._sessions, nursery)
         await first_of(opening.done, self._course.leaving)
@@ -198,6 +210,10 @@ class Supervisor:
             if self._course.leaving.is_set():
                 if not self._course.live:  # it goes on with this source one day, from the last pause
                     session.trusted_until = self._journal.first_pending(self._journal.replay_start(session.sent))
+                session.cut(session.sent)
+                await session.over.wait()
+            elif self._hush is not None and self._hush.parks:
+                self._log.info("session.parked", session=session.name)
                 session.cut(session.sent)
                 await session.over.wait()
             elif now >= moments.open_at:

@@ -280,14 +280,14 @@ def test_a_file_that_cannot_be_read_does_not_hide_other_errors(tmp_path: Path, t
 def test_variables_carry_lists_tables_and_truth() -> None:
     """Lists are separated by commas, tables are JSON, truth is true, false, 1 or 0."""
     environment = {
-        "STENOD_PROVIDERS": "assemblyai, local",
+        "STENOD_PROVIDERS": "local, assemblyai",
         "STENOD_ASSEMBLYAI_PARAMETERS": '{"keyterms_prompt": ["stenod"], "filter_profanity": true}',
         "STENOD_OUTPUT_PARTIALS": "1",
         "STENOD_ASSEMBLYAI_FORMAT_TURNS": "False",
         "STENOD_LIVENESS_PING_SECONDS": "0.5",
     }
     chosen = load(None, environment).options
-    assert chosen.providers == ("assemblyai", "local")
+    assert chosen.providers == ("local", "assemblyai")
     assert chosen.assemblyai.parameters == {"keyterms_prompt": ("stenod",), "filter_profanity": True}
     assert (chosen.output.partials, chosen.assemblyai.format_turns, chosen.liveness.ping_seconds) == (True, False, 0.5)
 
@@ -427,3 +427,11 @@ def test_every_option_is_explained() -> None:
 
 if __name__ == "__main__":
     print(render(), end="")
+
+
+def test_a_last_resort_that_would_never_be_asked() -> None:
+    """The engine inside stands behind others only with the time after which it takes over."""
+    behind = {"providers": ["assemblyai", "local"]}
+    (line,) = complaints(overrides=behind)
+    assert line.startswith("providers: the engine inside would never take over")
+    assert load(None, {}, {**behind, "supervisor.local_after_seconds": 600.0}).options.providers[1] == "local"

@@ -4,10 +4,8 @@ The only module that knows all of `edge`. What a person must be told (a key that
 that was left) is an exception with an exit code, or a line on standard error.
 """
 
-import random
-import secrets as tokens
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -15,14 +13,14 @@ from typing import Any
 import click
 import trio
 
+from stenod import engagement
 from stenod.app import Daemon, Outcome, Parts
 from stenod.config import Loaded, holds_on_fatal, state_directory
-from stenod.core.backoff import Backoff, OpeningBudget
 from stenod.core.log import Log
 from stenod.core.retention import RetentionLimits
 from stenod.core.source import Source
 from stenod.core.verdict import ExitCode
-from stenod.edge import retry, secrets, telemetry, websocket
+from stenod.edge import retry, telemetry, websocket
 from stenod.edge import state_directory as directories
 from stenod.edge.output import Output
 from stenod.edge.reserve import Reserve
@@ -31,38 +29,28 @@ from stenod.edge.state_directory import StateDirectory
 from stenod.edge.system_clock import RealClock, SystemClock, boot_id
 from stenod.edge.systemd import Notifier
 from stenod.edge.telemetry import Telemetry
+from stenod.engagement import NotPossible
 from stenod.inputs import identity_of, source_of
 from stenod.leftovers import leave, look_behind
 from stenod.options import InputKind, Options
-from stenod.providers.assemblyai import AssemblyAI, AssemblyAIOptions
-from stenod.providers.base import Dialect
-from stenod.providers.billing import FREE
 from stenod.recovery import open_ledger
 from stenod.tasks.capture import Capture
 from stenod.tasks.hush import Hush, QuietOptions, QuietPolicy
 from stenod.tasks.journal import Journal
 from stenod.tasks.printer import Printer
 from stenod.tasks.provider import Provider
+from stenod.tasks.roster import Roster
 from stenod.tasks.session_options import SessionOptions
 from stenod.tasks.sessions import Sessions
 from stenod.tasks.stored_audio import Keeping
 from stenod.tasks.supervisor import Supervisor, SupervisorOptions
 from stenod.tasks.transcript import Transcript
 
-LOCAL = "local"
 LOG_FLUSH_SECONDS = 10.0
 RESERVE_BYTES = 524_288
 """Enough for the ledger to write down what becomes of hours of audio."""
 HOUR_SECONDS = 3600.0
 DAY_SECONDS = 86_400.0
-
-
-class NotPossible(Exception):
-    """What was asked for cannot be done; one sentence with the remedy."""
-
-    def __init__(self, message: str, exit_code: int) -> None:
-        super().__init__(message)
-        self.exit_code = exit_code
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,11 +72,12 @@ async def run(assembly: Assembly) -> Outcome:
     """Run one stream to its end."""
     log = assembly.telemetry.get_logger(stream=assembly.options.stream)
     async with trio.open_nursery() as nursery:
-        dialect, key = await _provider(assembly, nursery)
-        assembly.telemetry.conceal(key)
+        providers = await engagement.engaged(assembly.options, assembly.environment, nursery, log)
+        for provider in providers:
+            assembly.telemetry.conceal(provider.key)
         journal = _journal(assembly, log)
         try:
-            parts = _parts(assembly, journal, dialect, key, log)
+            parts = _parts(assembly, journal, providers, log)
             outcome = await Daemon(parts).run()
         finally:
             journal.close()
@@ -137,61 +126,7 @@ def _journal(assembly: Assembly, log: Log) -> Journal:
     return journal
 
 
-async def _provider(assembly: Assembly, nursery: trio.Nursery) -> tuple[Dialect, str]:
-    """Return the dialect and its key; the engine inside is started in `nursery`."""
-    options = assembly.options
-    if len(options.providers) > 1:
-        message = f"providers = {list(options.providers)}: one at a time is supported; leave the one to be used"
-        raise NotPossible(message, ExitCode.CONFIGURATION)
-    name = options.providers[0] if options.providers else LOCAL
-    if name == LOCAL:
-        return await _engine_inside(options, nursery)
-    chosen = options.assemblyai
-    dialect = AssemblyAI(
-        AssemblyAIOptions(
-            endpoint=chosen.endpoint,
-            region=chosen.region,
-            speech_model=chosen.speech_model,
-            format_turns=chosen.format_turns,
-            inactivity_timeout_seconds=chosen.inactivity_timeout_seconds,
-            parameters=dict(chosen.parameters),
-            price_per_hour=chosen.price_per_hour,
-        )
-    )
-    log = assembly.telemetry.get_logger()
-    for wrong in dialect.options.errors():
-        raise NotPossible(f"assemblyai.{wrong.option}: {wrong.text}", ExitCode.CONFIGURATION)
-    for warned in dialect.warnings():
-        log.warning("configuration.odd", option=f"assemblyai.{warned.option}", reason=warned.text)
-    try:
-        key = secrets.read_key(name, assembly.environment, chosen.key_file)
-    except secrets.SecretError as error:
-        if isinstance(error, secrets.SecretMissing) and not chosen.needs_key:
-            return dialect, ""
-        if not holds_on_fatal(options, assembly.environment):
-            raise
-        log.error("key.unusable", reason=str(error))
-        return dialect, ""
-    if key.warning:
-        log.warning("key.exposed", reason=key.warning)
-    return dialect, key.secret.reveal()
-
-
-async def _engine_inside(options: Options, nursery: trio.Nursery) -> tuple[Dialect, str]:
-    """Start the emulator on loopback with a key of this run's own."""
-    from stenod.emulator.options import EmulatorOptions
-    from stenod.emulator.server import EngineUnavailableError, serve
-
-    key = tokens.token_hex(16)
-    emulator = EmulatorOptions(engine=options.local.engine, keys=frozenset({key}))
-    try:
-        server = await nursery.start(serve, emulator)
-    except EngineUnavailableError as error:
-        raise NotPossible(f"the engine inside cannot start: {error}", ExitCode.UNAVAILABLE) from error
-    return AssemblyAI(AssemblyAIOptions(endpoint=server.url), name=LOCAL, billing=FREE), key
-
-
-def _parts(assembly: Assembly, journal: Journal, dialect: Dialect, key: str, log: Log) -> Parts:
+def _parts(assembly: Assembly, journal: Journal, providers: Sequence[Provider], log: Log) -> Parts:
     options, clock = assembly.options, RealClock()
     source = source_of(options)
     printer = Printer(journal, Output())
@@ -199,8 +134,8 @@ def _parts(assembly: Assembly, journal: Journal, dialect: Dialect, key: str, log
     capture = None if source is None else _capture(assembly, journal, source, log)
     live = source is not None and source.live
     hush = _hush(journal, options) if live else None
-    sessions = Sessions(
-        provider=_provider_record(options, dialect, key),
+    desk = partial(
+        Sessions,
         journal=journal,
         transcript=transcript,
         options=_session_options(options),
@@ -212,7 +147,7 @@ def _parts(assembly: Assembly, journal: Journal, dialect: Dialect, key: str, log
     )
     supervisor = Supervisor(
         journal=journal,
-        sessions=sessions,
+        roster=Roster([desk(provider=one) for one in providers], journal=journal, clock=clock, log=log),
         options=SupervisorOptions(
             hold=holds_on_fatal(options, assembly.environment),
             session_seconds_max=options.rotation.session_seconds_max or None,
@@ -265,16 +200,6 @@ def _hush(journal: Journal, options: Options) -> Hush | None:
         behind_seconds=options.supervisor.late_after_seconds if catches_up_alone else None,
     )
     return None if chosen.policy is QuietPolicy.SEND and chosen.behind_seconds is None else Hush(journal, chosen)
-
-
-def _provider_record(options: Options, dialect: Dialect, key: str) -> Provider:
-    return Provider(
-        dialect=dialect,
-        key=key,
-        backoff=Backoff(random.Random()),
-        budget=OpeningBudget(float(options.supervisor.openings_per_minute_max)),
-        rate_ratio_max=options.pacer.rate_ratio_max,
-    )
 
 
 def _session_options(options: Options) -> SessionOptions:

@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import Any, get_type_hints
 from urllib.parse import urlsplit
 
+from stenod.contradictions import contradictions
 from stenod.core.verdict import ExitCode
 from stenod.options import Input, InputKind, Options, Parameter, Provider
 from stenod.sources import Broken, Entry, read_environment, read_file
@@ -116,7 +117,7 @@ def load(
             errors.append(ConfigError(entry.path, SECRET_VALUE.sub("****", unfit.wrong), unfit.allowed, entry.origin))
     _choose_by_endpoint(values, origins)
     options = _build(Options, values)
-    errors += _contradictions(options, origins)
+    errors += _contradicted(options, origins)
     if errors:
         raise ConfigErrors(errors)
     return Loaded(options=options, origins=origins, path=path, overrides=dict(overrides))
@@ -278,23 +279,8 @@ def _build(kind: type[Any], values: Mapping[str, Any], prefix: str = "") -> Any:
     return kind(**given)
 
 
-def _contradictions(options: Options, origins: Mapping[str, str]) -> Iterator[ConfigError]:
+def _contradicted(options: Options, origins: Mapping[str, str]) -> Iterator[ConfigError]:
     """Return what is wrong between options that are fine each by itself."""
-    longest, margin = options.rotation.session_seconds_max, options.rotation.margin_seconds
-    if longest and margin >= longest:
-        yield ConfigError(
-            "rotation.session_seconds_max",
-            f"{longest:g} leaves nothing before rotation.margin_seconds, which is {margin:g}",
-            "allowed: 0, or more than the margin",
-            origins["rotation.session_seconds_max"],
-        )
-    endpoint_origin = origins["assemblyai.endpoint"]
-    unused = "assemblyai" not in options.providers
-    asked = endpoint_origin == _flag_origin("assemblyai.endpoint")
-    if options.assemblyai.endpoint and unused and (asked or not options.providers):
-        yield ConfigError(
-            "assemblyai.endpoint",
-            f"nobody would use it: providers is {notation(options.providers)}",
-            'allowed: with "assemblyai" among the providers',
-            endpoint_origin,
-        )
+    asked = origins["assemblyai.endpoint"] == _flag_origin("assemblyai.endpoint")
+    for one in contradictions(options, endpoint_asked=asked):
+        yield ConfigError(one.option, one.wrong, one.allowed, origins[one.option])

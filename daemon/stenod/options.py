@@ -178,6 +178,12 @@ class SupervisorOptions:
     one_session: bool = False
     """Never two sessions at once, where the provider allows or you want to pay one only. After an outage all comes
     later then, and a hand-over is a short interruption that the journal covers."""
+    failover_seconds: Annotated[float, Meta(ge=0.0, le=86400.0)] = 60.0
+    """With several providers: how long the one in use may be unreachable before the next is asked. A refusal for good
+    moves on at once; where none answers, nobody does, and the audio waits."""
+    local_after_seconds: Annotated[float, Meta(ge=0.0, le=86400.0)] = 0.0
+    """With `local` behind other providers: how long none of them may have answered before the engine inside takes over.
+    Its words stay, and it is a modest recogniser. 0: never."""
     turn_seconds_max: Annotated[float, Meta(ge=1.0, le=600.0)] = 20.0
     """A turn that runs longer is ended at a quiet point, so that little is ever at stake."""
     openings_per_minute_max: Annotated[int, Meta(ge=1, le=600)] = 10

@@ -15,6 +15,7 @@ from stenod.core.timeline import State
 from stenod.edge.retry import until_open
 from stenod.providers.base import Limits
 from stenod.tasks.provider import Provider
+from stenod.tasks.roster import Roster
 from stenod.tasks.session_options import SessionOptions
 from stenod.tasks.sessions import Fatal, Sessions
 from stenod.tasks.supervisor import Supervisor, SupervisorOptions
@@ -66,9 +67,10 @@ class Theatre:
             until_open=until_open,
             log=self.log,
         )
+        self.roster = Roster([self.sessions], journal=self.journal, clock=self.clock, log=self.log)
         self.supervisor = Supervisor(
             journal=self.journal,
-            sessions=self.sessions,
+            roster=self.roster,
             options=SupervisorOptions(hold=hold, margin_seconds=margin_seconds),
             clock=self.clock,
             log=self.log,

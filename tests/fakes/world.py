@@ -34,6 +34,7 @@ from stenod.tasks.hush import Hush, QuietOptions
 from stenod.tasks.journal import Journal
 from stenod.tasks.printer import Printer
 from stenod.tasks.provider import Provider
+from stenod.tasks.roster import Roster
 from stenod.tasks.session_options import SessionOptions
 from stenod.tasks.sessions import Sessions
 from stenod.tasks.stored_audio import Keeping
@@ -59,6 +60,8 @@ class DialFault:
     """`refuse` (nothing listens), `name` (no such host), `route` (no route), `hang` (no answer), `reset` (hung up)."""
     start: float
     end: float
+    host: str = ""
+    """Of one provider only (`simulated`, `second`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +92,10 @@ class Conditions:
     realism: bool = False
     speech_model: str = "universal-streaming-english"
     hold: bool = True
+    second_faults: tuple[Fault, ...] | None = None
+    """There is a second provider, behind the first, with these faults."""
+    key_right_at: float | None = None
+    """The key is wrong until then, when a person gives the right one and asks for another try."""
     partials: bool = False
     lockstep: bool = False
     """A transport without any buffer, instead of one without any bound."""
@@ -373,6 +380,8 @@ class Seen:
     """What was watched while it ran."""
 
     dials: list[float] = field(default_factory=list)
+    second_dials: list[float] = field(default_factory=list)
+    """Of the second provider."""
     audio: list[list[tuple[float, float]]] = field(default_factory=list)
     """For each connection: when how many seconds of audio went out."""
     pending_seconds_max: float = 0.0
@@ -416,6 +425,17 @@ class World:
             ),
             wall=self.clock.wall,
         )
+        self.second = Emulator(
+            EmulatorOptions(
+                engine="oracle",
+                faults=conditions.second_faults or (),
+                keys=frozenset({KEY}),
+                realism=conditions.realism,
+                seed=conditions.seed + 1,
+                log_records_max=5_000_000,
+            ),
+            wall=self.clock.wall,
+        )
         self.ledger = self.disk.ledger
         self.segments = MemorySegments(SEGMENT_SECONDS * RATE, self.disk.files)
         self.journal = Journal(
@@ -439,6 +459,8 @@ class World:
             nursery.start_soon(self._watch)
             if self.conditions.stop_at is not None:
                 nursery.start_soon(self._stop, daemon, self.conditions.stop_at)
+            if self.conditions.key_right_at is not None:
+                nursery.start_soon(self._give_key, self.conditions.key_right_at)
             with trio.move_on_at(latest) as patience:
                 self.outcome = await daemon.run()
             self.ended_at = trio.current_time()
@@ -453,6 +475,7 @@ class World:
         self.segments.finish_file()
         self.journal.forget(0.0)
         self.emulator.close()
+        self.second.close()
 
     def pause_around(self, sample: int) -> float:
         """Return the seconds of the pause that this sample of the plan lies in; 0 within a word."""
@@ -468,21 +491,28 @@ class World:
         transcript = Transcript(self.journal, printer.show if conditions.partials else None)
         capture = Capture(source=source, journal=self.journal, converter=Converter, clock=self.clock, log=self.log)
         hush = None if conditions.quiet is None else Hush(self.journal, conditions.quiet)
-        sessions = Sessions(
-            provider=self._provider(),
+        providers = [self._provider("simulated")]
+        if conditions.second_faults is not None:
+            providers.append(self._provider("second"))
+        self.providers = providers
+        desks = [
+            Sessions(
+                provider=provider,
+                journal=self.journal,
+                transcript=transcript,
+                options=conditions.session
+                or SessionOptions(chunk_seconds=conditions.chunk_seconds, ping_seconds=conditions.ping_seconds),
+                clock=self.clock,
+                connect=self._connect,
+                until_open=retry.until_open,
+                log=self.log,
+                hush=hush,
+            )
+            for provider in providers
+        ]
+        self.supervisor = Supervisor(
             journal=self.journal,
-            transcript=transcript,
-            options=conditions.session
-            or SessionOptions(chunk_seconds=conditions.chunk_seconds, ping_seconds=conditions.ping_seconds),
-            clock=self.clock,
-            connect=self._connect,
-            until_open=retry.until_open,
-            log=self.log,
-            hush=hush,
-        )
-        supervisor = Supervisor(
-            journal=self.journal,
-            sessions=sessions,
+            roster=Roster(desks, journal=self.journal, clock=self.clock, log=self.log),
             options=SupervisorOptions(
                 hold=conditions.hold,
                 session_seconds_max=conditions.configured_seconds,
@@ -501,7 +531,7 @@ class World:
             capture=capture if conditions.records else None,
             transcript=transcript,
             printer=printer,
-            supervisor=supervisor,
+            supervisor=self.supervisor,
             notifier=self.notifier,
             clock=self.clock,
             log=self.log,
@@ -510,11 +540,12 @@ class World:
             signals=no_signals,
         )
 
-    def _provider(self) -> Provider:
-        options = AssemblyAIOptions(endpoint="ws://simulated", speech_model=self.conditions.speech_model)
+    def _provider(self, name: str) -> Provider:
+        options = AssemblyAIOptions(endpoint=f"ws://{name}", speech_model=self.conditions.speech_model)
         return Provider(
-            dialect=AssemblyAI(options),
-            key=KEY,
+            dialect=AssemblyAI(options) if name == "simulated" else AssemblyAI(options, name=name),
+            steps_in_seconds=60.0,
+            key=KEY if self.conditions.key_right_at is None else "wrong",
             backoff=Backoff(random.Random(self.conditions.seed)),
             budget=OpeningBudget(10.0),
             rate_ratio_max=1.25,
@@ -523,7 +554,8 @@ class World:
     async def _connect(
         self, nursery: trio.Nursery, url: str, headers: tuple[tuple[str, str], ...], *, seconds: float
     ) -> Connection:
-        self.seen.dials.append(trio.current_time())
+        dials = self.seen.second_dials if "//second" in url else self.seen.dials
+        dials.append(trio.current_time())
         connection = await websocket.connect(nursery, url, headers, seconds=seconds, dial=self._dial)
         sent: list[tuple[float, float]] = []
         self.seen.audio.append(sent)
@@ -532,7 +564,7 @@ class World:
     async def _dial(self, host: str, port: int, tls: bool) -> trio.abc.Stream:
         await trio.lowlevel.checkpoint()
         for fault in self.conditions.dial_faults:
-            if fault.start <= trio.current_time() < fault.end:
+            if fault.start <= trio.current_time() < fault.end and fault.host in ("", host):
                 await DIAL_FAULTS[fault.kind](fault)
         assert self._nursery is not None
         pair = trio.testing.lockstep_stream_pair if self.conditions.lockstep else trio.testing.memory_stream_pair
@@ -543,7 +575,8 @@ class World:
         ):
             await trio.aclose_forcefully(far)
             return near
-        self._nursery.start_soon(self.emulator.serve_stream, self._line(far))
+        server = self.second if host == "second" else self.emulator
+        self._nursery.start_soon(server.serve_stream, self._line(far))
         return self._line(near)
 
     def _line(self, stream: Any) -> Any:
@@ -564,6 +597,12 @@ class World:
     async def _stop(self, daemon: Daemon, at: float) -> None:
         await trio.sleep_until(at)
         daemon.stop("a person")
+
+    async def _give_key(self, at: float) -> None:
+        await trio.sleep_until(at)
+        for provider in self.providers:
+            provider.key = KEY
+        self.supervisor.probe()
 
 
 async def _refuse(_fault: DialFault) -> None:

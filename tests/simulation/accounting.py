@@ -176,12 +176,12 @@ def sessions(world: World) -> Iterator[str]:
 
 def attempts(world: World) -> Iterator[str]:
     """Nobody is hammered: at most so many dials in any stretch of ten seconds."""
-    dials = world.seen.dials
-    for place, at in enumerate(dials):
-        count = bisect_right(dials, at + ATTEMPTS_SECONDS - 1e-9) - place
-        if count > ATTEMPTS_MAX:
-            yield f"{count} attempts in the 10 s from {at:.3f} on"
-            return
+    for dials in (world.seen.dials, world.seen.second_dials):
+        for place, at in enumerate(dials):
+            count = bisect_right(dials, at + ATTEMPTS_SECONDS - 1e-9) - place
+            if count > ATTEMPTS_MAX:
+                yield f"{count} attempts in the 10 s from {at:.3f} on"
+                return
 
 
 def pace(world: World) -> Iterator[str]:

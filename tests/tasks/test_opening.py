@@ -1,5 +1,7 @@
 """A session opened in the background: wanted, refused, or not wanted any more."""
 
+from functools import partial
+
 import trio
 
 from fakes.dialect import Behaviour
@@ -11,7 +13,7 @@ async def test_a_session_that_is_wanted(autojump_clock: trio.abc.Clock, nursery:
     """`done` comes with the session, ready."""
     theatre = Theatre(nursery)
     opening = Opening(trio.Event())
-    await opening.run(theatre.sessions, nursery)
+    await opening.run(partial(theatre.sessions.open, nursery))
     assert opening.done.is_set()
     assert opening.session is not None
     assert opening.session.ready.is_set()
@@ -24,7 +26,7 @@ async def test_leaving_gives_it_up(autojump_clock: trio.abc.Clock, nursery: trio
     theatre = Theatre(nursery, Behaviour(ready_seconds=8.0))
     leaving = trio.Event()
     opening = Opening(leaving)
-    nursery.start_soon(opening.run, theatre.sessions, nursery)
+    nursery.start_soon(opening.run, partial(theatre.sessions.open, nursery))
     await trio.sleep(1.0)
     leaving.set()
     await trio.sleep(5.0)

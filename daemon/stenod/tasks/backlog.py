@@ -8,6 +8,7 @@ speech, it hears a little more and waits until those who went on there have said
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import trio
 
@@ -19,8 +20,9 @@ from stenod.tasks.course import Course
 from stenod.tasks.cutting import Cutting
 from stenod.tasks.journal import Journal
 from stenod.tasks.opening import Opening
+from stenod.tasks.roster import Roster
 from stenod.tasks.session import Session
-from stenod.tasks.sessions import Fatal, Sessions
+from stenod.tasks.sessions import Fatal
 from stenod.tasks.waiting import first_of
 
 
@@ -28,10 +30,10 @@ class Backlog:
     """`run` beside a live session, or `clear` before one where two at once are not wanted."""
 
     def __init__(
-        self, *, journal: Journal, sessions: Sessions, course: Course, cutting: Cutting, clock: Clock, log: Log
+        self, *, journal: Journal, roster: Roster, course: Course, cutting: Cutting, clock: Clock, log: Log
     ) -> None:
         self._journal = journal
-        self._sessions = sessions
+        self._roster = roster
         self._course = course
         self._cutting = cutting
         self._clock = clock
@@ -88,7 +90,7 @@ class Backlog:
                     self.refused = fatal
                     continue
                 self._log.error("span.held", late_seconds=span.count / self._journal.rate, reason=fatal.text)
-                with trio.move_on_after(self._sessions.probe_seconds()):
+                with trio.move_on_after(await self._roster.held(fatal)):
                     await first_of(self._course.probed, self._course.leaving)
             finally:
                 self._busy = False
@@ -117,7 +119,7 @@ class Backlog:
             return
         self._log.info("span.late", late_seconds=round(span.count / self._journal.rate, 3))
         opening = Opening(self._course.leaving)
-        await opening.run(self._sessions, nursery, late=True)
+        await opening.run(partial(self._roster.open, nursery, late=True))
         if opening.fatal is not None:
             raise opening.fatal
         if opening.session is not None:
@@ -150,6 +152,6 @@ class Backlog:
         else:
             if not session.over.is_set():
                 self._cutting.cut(session, session.sent)
-            rule = await self._sessions.see_off(session)
-        with trio.move_on_after(self._sessions.delay_after(session, rule)):
+            rule = await self._roster.see_off(session)
+        with trio.move_on_after(await self._roster.delay_after(session, rule)):
             await self._course.leaving.wait()

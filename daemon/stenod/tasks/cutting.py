@@ -12,8 +12,8 @@ from stenod.core.seams import CUT_TRUST_SECONDS
 from stenod.core.verdict import Rule
 from stenod.tasks.course import Course
 from stenod.tasks.journal import Journal
+from stenod.tasks.roster import Roster
 from stenod.tasks.session import Session
-from stenod.tasks.sessions import Sessions
 
 CUT_PAUSE_SECONDS = (0.2, 0.1)
 """Where a session is cut: in a pause between sentences, failing that between words, failing that within speech."""
@@ -29,7 +29,7 @@ class Cutting:
     """`session_seconds_max` and `margin_seconds` are the configured ones."""
 
     journal: Journal
-    sessions: Sessions
+    roster: Roster
     course: Course
     clock: Clock
     log: Log
@@ -74,7 +74,7 @@ class Cutting:
         with trio.move_on_after(DRAIN_SECONDS):
             await old.over.wait()
         old.abandon()
-        return await self.sessions.see_off(old)
+        return await self.roster.see_off(old)
 
     async def alone(self, old: Session, moments: RotationPlan) -> Rule:
         """End a session before its limit without a successor; what follows waits in the journal."""

@@ -19,8 +19,8 @@ from stenod.tasks.course import Course
 from stenod.tasks.cutting import CUT_SECONDS, Cutting
 from stenod.tasks.journal import Journal
 from stenod.tasks.opening import Opening
+from stenod.tasks.roster import Roster
 from stenod.tasks.session import Session
-from stenod.tasks.sessions import Sessions
 from stenod.tasks.waiting import first_of
 
 
@@ -29,7 +29,7 @@ class Handover:
     """Hands over, as often as needed."""
 
     journal: Journal
-    sessions: Sessions
+    roster: Roster
     course: Course
     cutting: Cutting
     backlog: Backlog
@@ -85,14 +85,14 @@ class Handover:
             await self._seen_off(old)
             self.course.begin(new, self.journal.first_pending(share))
         elif self.course.live:
-            self.sessions.order(new, after=old)
+            self.roster.order(new, after=old)
             self.course.floor = self._meet(old, new, cut)
             nursery.start_soon(self._drain, old, share, self.course.floor)
         else:
             self.cutting.cut(old, cut)
             await self.cutting.drained(old)
             self.course.begin(new, self.journal.first_pending(share))
-        await self.sessions.records.handed_over(old)
+        await self.roster.handed_over(old)
         self.log.info("session.rotated", session=new.name, predecessor=old.name, pause_seconds=old.pause_seconds)
         return new
 
@@ -108,7 +108,7 @@ class Handover:
     async def _seen_off(self, old: Session) -> Rule:
         """The old session ended before its successor began."""
         self.course.lost()
-        return await self.sessions.see_off(old)
+        return await self.roster.see_off(old)
 
     async def _drain(self, old: Session, start: int, end: int) -> None:
         """Take the old session's last words; what it left unfinished falls to the backlog."""

@@ -1,11 +1,12 @@
 """A session being opened in the background, by whoever may come to need it, or not."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 import trio
 
 from stenod.tasks.session import Session
-from stenod.tasks.sessions import Fatal, Sessions
+from stenod.tasks.sessions import Fatal
 
 
 @dataclass(slots=True)
@@ -21,15 +22,13 @@ class Opening:
     session: Session | None = None
     fatal: Fatal | None = None
 
-    async def run(
-        self, sessions: Sessions, nursery: trio.Nursery, *, reserved: bool = False, late: bool = False
-    ) -> None:
-        """Open; the session itself runs in `nursery`. One that nobody wants any more is ended at once."""
+    async def run(self, opener: Callable[[], Awaitable[Session | None]]) -> None:
+        """Open with the opener; a session that nobody wants any more is ended at once."""
         with self.scope:
             async with trio.open_nursery() as race:
                 race.start_soon(self._give_up)
                 try:
-                    self.session = await sessions.open(nursery, late=late, reserved=reserved)
+                    self.session = await opener()
                 except Fatal as fatal:
                     self.fatal = fatal
                 if self.session is not None and self.scope.cancel_called:

@@ -15,6 +15,10 @@ class Provider:
     backoff: Backoff
     budget: OpeningBudget
     rate_ratio_max: float
+    steps_in_seconds: float = 0.0
+    """How long those before it must have been away before it is asked."""
+    last_resort: bool = False
+    """Asked only when that time is over, whatever the others say: its words would stay."""
     last_rule: str = ""
     lost: bool = False
     """A person was told that it is away."""

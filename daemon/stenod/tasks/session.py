@@ -82,8 +82,7 @@ class Session:
         self.announced_seconds: float | None = None
         """From the dial to the end that the provider announced when it was ready, by our wall clock at that moment."""
         self.dialled_at = clock.now()
-        self.ready = trio.Event()
-        self.over = trio.Event()
+        self.ready, self.over = trio.Event(), trio.Event()
         self.ended: Ended | None = None
         self.notices: dict[str, int] = {}
         self._key = key

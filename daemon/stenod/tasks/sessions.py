@@ -52,6 +52,15 @@ class OpeningFailed(Exception):
         self.text = text
 
 
+class Unavailable(Exception):
+    """The provider has no session now; it may in so many seconds."""
+
+    def __init__(self, rule: Rule, delay_seconds: float) -> None:
+        super().__init__(rule.meaning)
+        self.rule = rule
+        self.delay_seconds = delay_seconds
+
+
 class UntilOpen(Protocol):
     """See `edge.retry.until_open`."""
 
@@ -80,7 +89,7 @@ class Sessions:
         log: Log,
         hush: Hush | None = None,
     ) -> None:
-        self._provider = provider
+        self.provider = provider
         self._journal = journal
         self._transcript = transcript
         self._options = options
@@ -96,14 +105,17 @@ class Sessions:
         self._stuck_at = -1
         """Where a session began that got nowhere: another one that gets no further was not healthy, however long."""
 
-    async def open(self, nursery: trio.Nursery, *, late: bool = False, reserved: bool = False) -> Session:
+    async def open(
+        self, nursery: trio.Nursery, *, late: bool = False, reserved: bool = False, once: bool = False
+    ) -> Session:
         """Return a session that is ready, however long it takes; raises `Fatal`.
 
-        `reserved`: a hand-over, which has a place of its own in the budget.
+        `reserved`: a hand-over, which has a place of its own in the budget. `once`: try once, and raise `Unavailable`
+        with the delay that is due before another try.
         """
 
         async def attempt() -> Session:
-            budget, backoff = self._provider.budget, self._provider.backoff
+            budget, backoff = self.provider.budget, self.provider.backoff
             while True:
                 if (wait := budget.wait_seconds(self._clock.now(), reserved=reserved)) > 0:
                     self._log.info("opening.delayed", delay_seconds=round(wait, 3), reason="budget")
@@ -115,8 +127,12 @@ class Sessions:
             return await self._attempt(nursery, late)
 
         try:
-            return await self._until_open(attempt, failures=OpeningFailed, delay=self._delay)
+            delay = (lambda _: None) if once else self._delay
+            return await self._until_open(attempt, failures=OpeningFailed, delay=delay)
         except OpeningFailed as failed:
+            after = self._delay(failed)
+            if after is not None:
+                raise Unavailable(failed.rule, after) from failed
             raise Fatal(failed.rule, failed.text) from failed
 
     async def see_off(self, session: Session) -> Rule:
@@ -136,7 +152,7 @@ class Sessions:
         assert session.ended is not None
         if rule.verdict is Verdict.FATAL:
             raise Fatal(rule, self.records.masked(session.ended.failure.text))
-        delay = self._provider.backoff.ended(
+        delay = self.provider.backoff.ended(
             self._clock.now(),
             rule.verdict,
             ready_seconds=self._healthy_seconds(session),
@@ -147,7 +163,7 @@ class Sessions:
 
     def probe_seconds(self) -> float:
         """Return how long a holding service waits before it tries a fatal provider again."""
-        return self._provider.backoff.probe()
+        return self.provider.backoff.probe()
 
     def order(self, session: Session, *, after: Session) -> None:
         """Let the session's lines come out after those of its predecessor."""
@@ -164,7 +180,7 @@ class Sessions:
             session.abandon()
             raise
         if not session.ready.is_set():
-            self._provider.budget.refund()
+            self.provider.budget.refund()
             rule = await self.see_off(session)
             assert session.ended is not None
             raise OpeningFailed(rule, self.records.masked(session.ended.failure.text))
@@ -176,13 +192,13 @@ class Sessions:
         assert isinstance(error, OpeningFailed)
         if error.rule.verdict is Verdict.FATAL:
             return None
-        delay = self._provider.backoff.refused(self._clock.now())
+        delay = self.provider.backoff.refused(self._clock.now())
         self._log.info("retry.scheduled", delay_seconds=round(delay, 3), rule=error.rule.name)
         return delay
 
     def _judged(self, failure: Failure, ready_seconds: float) -> Rule:
         """Look the failure up, and apply what it changes beyond the wait. Healthy time separates repetitions."""
-        provider = self._provider
+        provider = self.provider
         rule = judge(failure, provider.dialect.rules)
         repeated = rule.name == provider.last_rule and ready_seconds < HEALTHY_SECONDS
         provider.last_rule = rule.name
@@ -220,9 +236,9 @@ class Sessions:
         session.stuck = stuck and self._stuck_at == session.start
         self._stuck_at = session.start if stuck else -1
         if self._healthy_seconds(session) >= HEALTHY_SECONDS:
-            self._provider.backoff.clear()
+            self.provider.backoff.clear()
         if session.ended.ready_seconds >= HEALTHY_BUDGET_SECONDS:
-            self._provider.budget.restore()
+            self.provider.budget.restore()
 
     def _healthy_seconds(self, session: Session) -> float:
         """How long it was healthy: not at all where it, like the one before, got no further with the same audio."""
@@ -233,11 +249,11 @@ class Sessions:
     def _new_session(self, late: bool) -> Session:
         return Session(
             name=self._journal.new_session(),
-            dialect=self._provider.dialect,
-            key=self._provider.key,
+            dialect=self.provider.dialect,
+            key=self.provider.key,
             journal=self._journal,
             options=self._options,
-            rate_rule=RateRule(min(self._provider.rate_ratio_max, self._provider.dialect.limits.rate_ratio_max)),
+            rate_rule=RateRule(min(self.provider.rate_ratio_max, self.provider.dialect.limits.rate_ratio_max)),
             clock=self._clock,
             connect=self._connect,
             deliver=self._transcript.deliver,

@@ -23,13 +23,18 @@ from stenod.tasks.handover import Handover
 from stenod.tasks.hush import Hush
 from stenod.tasks.journal import Journal
 from stenod.tasks.opening import Opening
+from stenod.tasks.roster import Roster
 from stenod.tasks.session import Session
-from stenod.tasks.sessions import Fatal, Sessions
+from stenod.tasks.sessions import Fatal
 from stenod.tasks.waiting import first_of
 
 CLOGGED_SECONDS = 60.0
 """A session this old with this much unsettled audio is replaced: its goodbye settles what it was sent."""
 CLOGGED_PERIOD_SECONDS = 5.0
+TAKE_BACK = RotationPlan(0.0, 0.0, 0.0)
+"""A preferred provider may be asked again."""
+TAKE_BACK_SECONDS = 15.0
+"""How long it may take to accept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +59,7 @@ class Supervisor:
         self,
         *,
         journal: Journal,
-        sessions: Sessions,
+        roster: Roster,
         options: SupervisorOptions,
         clock: Clock,
         log: Log,
@@ -62,7 +67,7 @@ class Supervisor:
         hush: Hush | None = None,
     ) -> None:
         self._journal = journal
-        self._sessions = sessions
+        self._roster = roster
         self._options = options
         self._clock = clock
         self._log = log
@@ -70,7 +75,7 @@ class Supervisor:
         self._course = Course(journal, clock, live=live)
         self._cutting = Cutting(
             journal=journal,
-            sessions=sessions,
+            roster=roster,
             course=self._course,
             clock=clock,
             log=log,
@@ -78,11 +83,11 @@ class Supervisor:
             margin_seconds=options.margin_seconds,
         )
         self._backlog = Backlog(
-            journal=journal, sessions=sessions, course=self._course, cutting=self._cutting, clock=clock, log=log
+            journal=journal, roster=roster, course=self._course, cutting=self._cutting, clock=clock, log=log
         )
         self._handover = Handover(
             journal=journal,
-            sessions=sessions,
+            roster=roster,
             course=self._course,
             cutting=self._cutting,
             backlog=self._backlog,
@@ -91,6 +96,7 @@ class Supervisor:
         )
         self._beside = live and not options.in_order and not options.one_session
         """Whether a second session may work behind the live one."""
+        self._renewing = False
         self.reached = trio.Event()
         """A session was ready, or the provider refused and is being held."""
 
@@ -109,8 +115,13 @@ class Supervisor:
         self._course.leaving.set()
 
     def probe(self) -> None:
-        """Try a held provider again now."""
+        """Try again now whatever was refused."""
+        self._roster.probe()
         self._course.probe()
+
+    def renew(self) -> None:
+        """Go over to a new session soon: the provider's settings have changed."""
+        self._renewing = True
 
     async def run(self) -> Fatal | None:
         """Supervise; returns why a person must act, or None."""
@@ -146,6 +157,9 @@ class Supervisor:
                 session = await self._open(nursery)
                 continue
             moments = await self._watch(session)
+            if moments is TAKE_BACK:
+                session = await self._take_back(nursery, session)
+                continue
             if moments is not None and not self._options.one_session:
                 session = await self._rotate(nursery, session, moments)
                 continue
@@ -153,9 +167,9 @@ class Supervisor:
             if moments is not None:
                 rule = await self._cutting.alone(session, moments)
             else:
-                rule = await self._sessions.see_off(session)
+                rule = await self._roster.see_off(session)
             assert session.ended is not None
-            delay = 0.0 if session.ended.complete else self._sessions.delay_after(session, rule)
+            delay = 0.0 if session.ended.complete else await self._roster.delay_after(session, rule)
             session = None
             if delay > 0:
                 await self._pause(delay)
@@ -176,7 +190,7 @@ class Supervisor:
         if self._course.done():
             return None
         opening = Opening(self._course.leaving)
-        nursery.start_soon(opening.run, self._sessions, nursery)
+        nursery.start_soon(opening.run, partial(self._roster.open, nursery))
         await first_of(opening.done, self._course.leaving)
         if not opening.done.is_set():
             return None
@@ -218,6 +232,11 @@ class Supervisor:
                 await session.over.wait()
             elif now >= moments.open_at:
                 return moments
+            elif now >= self._roster.better_at():
+                return TAKE_BACK
+            elif self._renewing:
+                self._renewing = False
+                return RotationPlan(now, now + CUT_SECONDS, moments.limit_at)
             elif self._is_clogged(session):
                 self._log.info("session.clogged", session=session.name, lag_seconds=round(self._journal.lag_seconds, 3))
                 return RotationPlan(now, now + CUT_SECONDS, moments.limit_at)
@@ -228,8 +247,21 @@ class Supervisor:
 
     async def _rotate(self, nursery: trio.Nursery, old: Session, moments: RotationPlan) -> Session | None:
         opening = Opening(self._course.leaving)
-        nursery.start_soon(partial(opening.run, self._sessions, nursery, reserved=True))
+        nursery.start_soon(opening.run, partial(self._roster.open, nursery, reserved=True))
         return await self._handover.rotate(nursery, old, moments, opening)
+
+    async def _take_back(self, nursery: trio.Nursery, old: Session) -> Session | None:
+        """Ask the preferred provider; hand over to it where it accepts. Returns who is live now."""
+        opening = Opening(self._course.leaving)
+        nursery.start_soon(opening.run, partial(self._roster.better, nursery))
+        with trio.move_on_after(TAKE_BACK_SECONDS):
+            await self._course.wait(old, opening.done)
+        if opening.session is None:
+            opening.scope.cancel()
+            return old
+        now = self._clock.now()
+        limit_at = self._cutting.moments(old).limit_at
+        return await self._handover.rotate(nursery, old, RotationPlan(now, now + CUT_SECONDS, limit_at), opening)
 
     def _is_clogged(self, session: Session) -> bool:
         """Whether much was sent that nothing settles: without words, what was sent in a hurry stays unproven."""
@@ -241,10 +273,7 @@ class Supervisor:
         probed = self._course.probed
         self._course.turn(f"held: {fatal.rule.meaning}")
         self.reached.set()
-        delay = self._sessions.probe_seconds()
-        self._log.error("provider.refused", rule=fatal.rule.name, remedy=fatal.rule.remedy, probe_seconds=delay)
-        await self._sessions.records.tell("fatal", fatal.rule.meaning, fatal.rule.remedy)
-        with trio.move_on_after(delay):
+        with trio.move_on_after(await self._roster.held(fatal)):
             await first_of(probed, self._course.leaving)
 
     async def _pause(self, seconds: float) -> None:

@@ -1,0 +1,179 @@
+"""The roster: all providers in order of preference, and who opens the next session.
+
+One provider is asked for as long as it takes. With several, one that refuses for good, or keeps dropping what it has
+accepted, or cannot be reached for long, is out for a while and the next is asked; it serves only when it has accepted a
+session, so an outage of the network itself moves nobody on. Whoever is preferred to the one that serves is asked
+again when its time out is over (`better`), and taken back by a hand-over.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import trio
+
+from stenod.core.clock import Clock
+from stenod.core.log import Log
+from stenod.core.verdict import Rule
+from stenod.tasks.journal import Journal
+from stenod.tasks.session import Session
+from stenod.tasks.sessions import Fatal, Sessions, Unavailable
+
+NEVER = math.inf
+
+
+@dataclass(slots=True)
+class _Place:
+    """One provider's place."""
+
+    sessions: Sessions
+    out_until: float = 0.0
+    fatal: Fatal | None = None
+
+
+class Roster:
+    """What the supervisor knows of providers; the first is the preferred one."""
+
+    def __init__(self, desks: Sequence[Sessions], *, journal: Journal, clock: Clock, log: Log) -> None:
+        assert desks
+        self._places = [_Place(desk) for desk in desks]
+        self._journal = journal
+        self._clock = clock
+        self._log = log
+        self._serving = 0
+        self._away_since: float | None = None
+        """Since when nobody has accepted a session."""
+        self._probed = trio.Event()
+
+    async def open(self, nursery: trio.Nursery, *, late: bool = False, reserved: bool = False) -> Session:
+        """Return a session that is ready, of the first provider that has one, however long it takes; raises `Fatal`."""
+        if len(self._places) == 1:
+            return await self._places[0].sessions.open(nursery, late=late, reserved=reserved)
+        while True:
+            index = await self._next()
+            session = await self._asked(nursery, index, late=late, reserved=reserved)
+            if session is not None:
+                self._serve(index)
+                return session
+            if all(place.fatal is not None for place in self._places):
+                raise self._refused_by_all()
+
+    async def see_off(self, session: Session) -> Rule:
+        """Wait for the session's end and its last words; record it; return its verdict."""
+        return await self._of(session).sessions.see_off(session)
+
+    async def delay_after(self, session: Session, rule: Rule) -> float:
+        """Return how long to wait after an unplanned end; raises `Fatal` where nobody else could serve."""
+        place = self._of(session)
+        try:
+            delay = place.sessions.delay_after(session, rule)
+        except Fatal as fatal:
+            if len(self._places) == 1:
+                raise
+            await self._refuse(place, fatal)
+            if all(other.fatal is not None for other in self._places):
+                raise self._refused_by_all() from fatal
+            return 0.0
+        if place.sessions.provider.backoff.broken and len(self._places) > 1:
+            self._out(place, delay)
+            return 0.0
+        return delay
+
+    def order(self, session: Session, *, after: Session) -> None:
+        """Let the session's lines come out after those of its predecessor."""
+        self._of(session).sessions.order(session, after=after)
+
+    async def handed_over(self, session: Session) -> None:
+        """Tell that a successor has taken over."""
+        await self._of(session).sessions.records.handed_over(session)
+
+    async def held(self, fatal: Fatal) -> float:
+        """Tell that all wait for a person; return how long a holding service waits before it tries again."""
+        if len(self._places) == 1:
+            await self._refuse(self._places[0], fatal)
+        return self._places[0].out_until - self._clock.now()
+
+    def probe(self) -> None:
+        """A person asks: try everybody again now."""
+        for place in self._places:
+            place.out_until = 0.0
+        probed, self._probed = self._probed, trio.Event()
+        probed.set()
+
+    def better_at(self) -> float:
+        """When one that is preferred to the one that serves may be asked again."""
+        return min((place.out_until for place in self._places[: self._serving]), default=NEVER)
+
+    async def better(self, nursery: trio.Nursery) -> Session | None:
+        """Ask those who are preferred, once; return a session of the first that accepts."""
+        for index, place in enumerate(self._places[: self._serving]):
+            if place.out_until <= self._clock.now():
+                session = await self._asked(nursery, index, late=False, reserved=True)
+                if session is not None:
+                    self._serve(index)
+                    return session
+        return None
+
+    async def _next(self) -> int:
+        """Wait for the first provider that may be asked; return its place."""
+        while True:
+            moments = [self._may_be_asked_at(index) for index in range(len(self._places))]
+            now = self._clock.now()
+            willing = [index for index, at in enumerate(moments) if at <= now]
+            if willing:
+                return willing[0]
+            with trio.move_on_after(min(moments) - now):
+                await self._probed.wait()
+
+    def _may_be_asked_at(self, index: int) -> float:
+        """When its time out is over, and those before it have been away for long enough, or are past hope."""
+        place, before = self._places[index], self._places[:index]
+        hopeless = all(other.fatal is not None or other.sessions.provider.backoff.broken for other in before)
+        if index == 0 or (hopeless and not place.sessions.provider.last_resort):
+            return place.out_until
+        if self._away_since is None:
+            return NEVER
+        return max(place.out_until, self._away_since + place.sessions.provider.steps_in_seconds)
+
+    async def _asked(self, nursery: trio.Nursery, index: int, *, late: bool, reserved: bool) -> Session | None:
+        """Ask one provider once; where it has none, it is out for as long as its verdict says."""
+        place = self._places[index]
+        if self._away_since is None:
+            self._away_since = self._clock.now()
+        try:
+            return await place.sessions.open(nursery, late=late, reserved=reserved, once=True)
+        except Fatal as fatal:
+            await self._refuse(place, fatal)
+        except Unavailable as unavailable:
+            self._out(place, unavailable.delay_seconds)
+        return None
+
+    def _serve(self, index: int) -> None:
+        self._away_since = None
+        self._places[index].fatal = None
+        if index != self._serving:
+            before, now = (self._places[place].sessions.provider.dialect.name for place in (self._serving, index))
+            self._log.warning("provider.changed", provider=now, before=before)
+        self._serving = index
+
+    async def _refuse(self, place: _Place, fatal: Fatal) -> None:
+        place.fatal = fatal
+        self._out(place, place.sessions.probe_seconds())
+        rule, name = fatal.rule, place.sessions.provider.dialect.name
+        self._log.error("provider.refused", provider=name, rule=rule.name, remedy=rule.remedy)
+        await place.sessions.records.tell("fatal", rule.meaning, rule.remedy)
+
+    def _out(self, place: _Place, seconds: float) -> None:
+        place.out_until = self._clock.now() + seconds
+
+    def _refused_by_all(self) -> Fatal:
+        """Everybody has had their say: whoever waits for a person tries all of them again."""
+        fatal = self._places[0].fatal
+        assert fatal is not None
+        for place in self._places[1:]:
+            place.fatal, place.out_until = None, 0.0
+        self._places[0].fatal = self._away_since = None
+        return fatal
+
+    def _of(self, session: Session) -> _Place:
+        return next(place for place in self._places if place.sessions.provider.dialect.name == session.dialect.name)

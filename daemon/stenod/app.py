@@ -54,6 +54,8 @@ class Parts:
     drain_seconds: float
     sync_seconds: float = SYNC_SECONDS
     signals: Signals = trio.open_signal_receiver
+    reload: Callable[[], bool] = bool
+    """Read key and configuration again; returns whether anything changed for the sessions to come. Never raises."""
     services: Sequence[Service] = ()
     """Whatever else runs beside (the log's own upkeep)."""
 
@@ -165,12 +167,18 @@ class Daemon:
         with self._parts.signals(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as received:
             async for number in received:
                 if number == signal.SIGHUP:
-                    self._parts.supervisor.probe()
+                    self._reload()
                 elif self._stopping.is_set():
                     self._outcome.interrupted = True
                     everything.cancel()
                 else:
                     self.stop(signal.Signals(number).name)
+
+    def _reload(self) -> None:
+        """Take over what a person has changed, and try again what was refused; nothing stops for it."""
+        if self._parts.reload():
+            self._parts.supervisor.renew()
+        self._parts.supervisor.probe()
 
     def _watchdog(self) -> Watchdog:
         return Watchdog(

@@ -15,7 +15,7 @@ import trio
 
 from stenod import engagement
 from stenod.app import Daemon, Outcome, Parts
-from stenod.config import Loaded, holds_on_fatal, state_directory
+from stenod.config import Loaded, holds_on_fatal, load, state_directory
 from stenod.core.log import Log
 from stenod.core.retention import RetentionLimits
 from stenod.core.source import Source
@@ -34,6 +34,7 @@ from stenod.inputs import identity_of, source_of
 from stenod.leftovers import leave, look_behind
 from stenod.options import InputKind, Options
 from stenod.recovery import open_ledger
+from stenod.reload import Reload
 from stenod.tasks.capture import Capture
 from stenod.tasks.hush import Hush, QuietOptions, QuietPolicy
 from stenod.tasks.journal import Journal
@@ -170,9 +171,22 @@ def _parts(assembly: Assembly, journal: Journal, providers: Sequence[Provider], 
         notifier=Notifier(assembly.environment),
         clock=clock,
         log=log,
+        reload=_reload(assembly, providers, log),
         drain_seconds=options.supervisor.drain_seconds,
         sync_seconds=options.journal.sync_seconds,
         services=(partial(_flush_log, assembly.telemetry),),
+    )
+
+
+def _reload(assembly: Assembly, providers: Sequence[Provider], log: Log) -> Reload:
+    loaded, environment = assembly.loaded, assembly.environment
+    return Reload(
+        loaded=loaded,
+        load=lambda: load(loaded.path, environment, loaded.overrides),
+        environment=environment,
+        providers=providers,
+        conceal=assembly.telemetry.conceal,
+        log=log,
     )
 
 

@@ -114,6 +114,29 @@ async def test_a_held_provider_gets_all_of_it_once_it_is_mended(place: Path) -> 
 
 
 @together
+async def test_the_right_key_and_a_reload(place: Path) -> None:
+    """A wrong key is held; the file is replaced and SIGHUP sent: every word of the meantime arrives, no restart."""
+    seconds = quiet_end(25.0)
+    key_file = place / "key"
+    key_file.write_text("the-wrong-one")
+    key_file.chmod(0o600)
+    async with emulator(place / "server", "--key", "the-right-one") as server:
+        held = {"STENOD_ASSEMBLYAI_KEY_FILE": str(key_file), "STENOD_SUPERVISOR_ON_FATAL": "hold"}
+        async with talk(place, server, **held) as daemon, trio.open_nursery() as nursery:
+            nursery.start_soon(daemon.feed, speech(seconds))
+            await daemon.until(speaks("status", 1))
+            daemon.interrupt(signal.SIGHUP)
+            await daemon.until(speaks("status", 2))
+            await trio.sleep(5)
+            key_file.write_text("the-right-one")
+            daemon.interrupt(signal.SIGHUP)
+            assert 0 == await daemon.end(60)
+        check_words(daemon.words, seconds)
+    assert ["fatal", "fatal", "back"] == [record["state"] for record in daemon.of("status")]
+    assert [False, True] == [line["key_changed"] for line in daemon.log("reload.done")]
+
+
+@together
 async def test_too_many_sessions_are_waited_for(place: Path) -> None:
     """Two on an account for one: the second backs off without hammering, and comes in when the first has gone."""
     first_seconds, seconds = quiet_end(12.0), quiet_end(20.0)

@@ -204,16 +204,14 @@ def _capture(assembly: Assembly, journal: Journal, source: Source, log: Log) -> 
     )
 
 
-def _hush(journal: Journal, options: Options) -> Hush | None:
-    """Return the ear of a live source, where something may be left out as quiet."""
-    catches_up_alone = options.supervisor.one_session or options.output.order == "time"
+def _hush(journal: Journal, options: Options) -> Hush:
+    """Return the ear of a live source."""
     chosen = QuietOptions(
         policy=QuietPolicy(options.pacer.quiet),
         hold_seconds=options.pacer.quiet_after_seconds or None,
         preroll_seconds=options.pacer.preroll_seconds,
-        behind_seconds=options.supervisor.late_after_seconds if catches_up_alone else None,
     )
-    return None if chosen.policy is QuietPolicy.SEND and chosen.behind_seconds is None else Hush(journal, chosen)
+    return Hush(journal, chosen)
 
 
 def _session_options(options: Options) -> SessionOptions:

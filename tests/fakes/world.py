@@ -490,7 +490,7 @@ class World:
         printer = Printer(self.journal, self.output)
         transcript = Transcript(self.journal, printer.show if conditions.partials else None)
         capture = Capture(source=source, journal=self.journal, converter=Converter, clock=self.clock, log=self.log)
-        hush = None if conditions.quiet is None else Hush(self.journal, conditions.quiet)
+        hush = Hush(self.journal, conditions.quiet or QuietOptions()) if conditions.live else None
         providers = [self._provider("simulated")]
         if conditions.second_faults is not None:
             providers.append(self._provider("second"))

@@ -70,6 +70,22 @@ def test_outages_one_after_the_other() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("limit_seconds", [10_800.0, 100.0])
+def test_a_provider_that_takes_one_session(limit_seconds: float) -> None:
+    """The late session is refused for longer than a minute: then one session does it all, and nothing is lost."""
+    world = simulate(
+        seconds=600.0,
+        sessions_max=1,
+        limit_seconds=limit_seconds,
+        faults=(CUT,),
+        dial_faults=(DialFault(kind="route", start=60.0, end=120.0),),
+    )
+    account(world)
+    assert 1 == len(world.log.of("provider.takes_one_session"))
+    assert any(final["late"] for final in world.output.of("final"))
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("limit_seconds", [10_800.0, 60.0])
 def test_one_session_only(limit_seconds: float) -> None:
     """Where a person wants one session, there are never two, through an outage and through hand-overs."""

@@ -95,7 +95,6 @@ def test_catching_up_in_one_session_skips_what_is_quiet() -> None:
         seconds=900.0,
         plan="silence",
         in_order=True,
-        quiet=QuietOptions(behind_seconds=15.0),
         faults=(Fault(kind="drop", wall=60.0, count=1),),
         dial_faults=(DialFault(kind="route", start=60.0, end=660.0),),
     )

@@ -13,7 +13,7 @@ from stenod.edge.retry import until_open
 from stenod.tasks.provider import Provider
 from stenod.tasks.roster import NEVER, Roster
 from stenod.tasks.session_options import SessionOptions
-from stenod.tasks.sessions import Fatal, Sessions
+from stenod.tasks.sessions import Alone, Fatal, Sessions
 
 AWAY = Behaviour(refuses=ConnectionEnded("unreachable: no route", local=True))
 BAD_KEY = Behaviour(error=(None, "bad key"))
@@ -136,3 +136,14 @@ async def test_a_probe_wakes_who_waits(autojump_clock: trio.abc.Clock, nursery: 
     nursery.start_soon(ask)
     assert await house.open() == "p0"
     assert trio.current_time() == pytest.approx(30.0, abs=1.0)
+
+
+async def test_a_second_session_that_is_refused_for_longer_than_a_minute(
+    autojump_clock: trio.abc.Clock, nursery: trio.Nursery
+) -> None:
+    """Too many openings are a matter of a minute; beyond that the provider takes one session only."""
+    house = House(nursery, Behaviour(refuses=ConnectionEnded("too many", http_status=429)))
+    with pytest.raises(Alone):
+        await house.roster.open(nursery, late=True)
+    assert 90.0 <= trio.current_time() < 150.0
+    assert len(house.servers[0].dials) < 40

@@ -76,7 +76,7 @@ class Backlog:
 
     async def run(self, nursery: trio.Nursery, *, hold: bool) -> None:
         """Transcribe what falls behind, for ever; where nobody holds on, until the provider refuses."""
-        while self.refused is None and not self._course.leaving.is_set():
+        while self.refused is None and not self._course.leaving.is_set() and not self._course.alone.is_set():
             changed = self._changed
             span = self.next()
             if span is None:
@@ -103,8 +103,9 @@ class Backlog:
 
     async def cleared(self) -> None:
         """Return when nothing lies behind any more, or nobody will take it."""
-        while self.next() is not None and self.refused is None and not self._course.leaving.is_set():
-            await first_of(self._changed, self._course.leaving)
+        done = (self._course.leaving, self._course.alone)
+        while self.next() is not None and self.refused is None and not any(event.is_set() for event in done):
+            await first_of(self._changed, *done)
         while self._busy or self._taken:
             await self._changed.wait()
 
@@ -122,6 +123,9 @@ class Backlog:
         await opening.run(partial(self._roster.open, nursery, late=True))
         if opening.fatal is not None:
             raise opening.fatal
+        if opening.alone:
+            self._log.warning("provider.takes_one_session", late_seconds=round(span.count / self._journal.rate, 3))
+            self._course.alone.set()
         if opening.session is not None:
             await self._live(opening.session, span)
 

@@ -21,6 +21,8 @@ class Course:
         """A live session is transcribing: replaced when it is lost."""
         self.probed = trio.Event()
         """A person asks to try again what was refused: set once, then another event takes its place."""
+        self.alone = trio.Event()
+        """The provider takes one session at a time."""
         self.state = "starting"
         """In words for a person."""
         self.turned_at = clock.now()

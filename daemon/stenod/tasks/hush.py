@@ -55,6 +55,11 @@ class Hush:
         self._quiet: list[Span] = []
         """Quiet, and not settled yet."""
 
+    def skip_behind(self, seconds: float) -> None:
+        """With `send` too, skip what is quiet while further behind than this."""
+        if self._behind_seconds is None:
+            self._behind_seconds = seconds
+
     @property
     def parks(self) -> bool:
         """Whether a session is to be ended now."""

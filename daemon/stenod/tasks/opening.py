@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 import trio
 
 from stenod.tasks.session import Session
-from stenod.tasks.sessions import Fatal
+from stenod.tasks.sessions import Alone, Fatal
 
 
 @dataclass(slots=True)
 class Opening:
-    """`done` is set with a session, with why a person must act, or with neither: it was given up.
+    """`done` is set with a session, with why there is none, or with neither: it was given up.
 
     Cancel `scope` to give it up; it gives up by itself when `leaving` is set.
     """
@@ -21,6 +21,8 @@ class Opening:
     scope: trio.CancelScope = field(default_factory=trio.CancelScope)
     session: Session | None = None
     fatal: Fatal | None = None
+    alone: bool = False
+    """The provider takes no session beside the live one."""
 
     async def run(self, opener: Callable[[], Awaitable[Session | None]]) -> None:
         """Open with the opener; a session that nobody wants any more is ended at once."""
@@ -31,6 +33,8 @@ class Opening:
                     self.session = await opener()
                 except Fatal as fatal:
                     self.fatal = fatal
+                except Alone:
+                    self.alone = True
                 if self.session is not None and self.scope.cancel_called:
                     self.session.abandon()
                     self.session = None

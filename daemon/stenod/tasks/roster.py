@@ -14,12 +14,14 @@ import trio
 
 from stenod.core.clock import Clock
 from stenod.core.log import Log
-from stenod.core.verdict import Rule
+from stenod.core.verdict import Effect, Rule
 from stenod.tasks.journal import Journal
 from stenod.tasks.session import Session
-from stenod.tasks.sessions import Fatal, Sessions, Unavailable
+from stenod.tasks.sessions import Alone, Fatal, Sessions, Unavailable
 
 NEVER = math.inf
+ALONE_SECONDS = 90.0
+"""Services count openings by the minute: what is refused for longer is a second session as such."""
 
 
 @dataclass(slots=True)
@@ -46,9 +48,14 @@ class Roster:
         self._probed = trio.Event()
 
     async def open(self, nursery: trio.Nursery, *, late: bool = False, reserved: bool = False) -> Session:
-        """Return a session that is ready, of the first provider that has one, however long it takes; raises `Fatal`."""
+        """Return a session that is ready, of the first provider that has one, however long it takes.
+
+        Raises `Fatal`; for one beside the live session (`late`) also `Alone`.
+        """
+        if late and len(self._places) == 1:
+            return await self._beside(nursery, self._places[0].sessions)
         if len(self._places) == 1:
-            return await self._places[0].sessions.open(nursery, late=late, reserved=reserved)
+            return await self._places[0].sessions.open(nursery, reserved=reserved)
         while True:
             index = await self._next()
             session = await self._asked(nursery, index, late=late, reserved=reserved)
@@ -113,6 +120,21 @@ class Roster:
                     self._serve(index)
                     return session
         return None
+
+    async def _beside(self, nursery: trio.Nursery, sessions: Sessions) -> Session:
+        """Open a second session; where "too many" goes on for longer than openings are counted, there is none."""
+        since: float | None = None
+        while True:
+            try:
+                return await sessions.open(nursery, late=True, once=True)
+            except Unavailable as unavailable:
+                now = self._clock.now()
+                since = now if since is None else since
+                if unavailable.rule.effect is not Effect.FEWER_OPENINGS:
+                    since = None
+                elif now - since >= ALONE_SECONDS:
+                    raise Alone from unavailable
+                await trio.sleep(unavailable.delay_seconds)
 
     async def _next(self) -> int:
         """Wait for the first provider that may be asked; return its place."""

@@ -61,6 +61,10 @@ class Unavailable(Exception):
         self.delay_seconds = delay_seconds
 
 
+class Alone(Exception):
+    """The provider takes no second session beside the live one."""
+
+
 class UntilOpen(Protocol):
     """See `edge.retry.until_open`."""
 

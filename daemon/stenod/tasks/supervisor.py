@@ -94,8 +94,8 @@ class Supervisor:
             clock=clock,
             log=log,
         )
-        self._beside = live and not options.in_order and not options.one_session
-        """Whether a second session may work behind the live one."""
+        if options.one_session:
+            self._course.alone.set()
         self._renewing = False
         self.reached = trio.Event()
         """A session was ready, or the provider refused and is being held."""
@@ -132,17 +132,23 @@ class Supervisor:
             while True:
                 try:
                     await self._serve(nursery)
-                    break
+                    self._course.up.set()
+                    await self._backlog.cleared()
+                    if self._backlog.next() is None or self._backlog.refused or self._course.leaving.is_set():
+                        break
                 except Fatal as fatal:
                     self._course.lost()
                     if not self._options.hold:
                         nursery.cancel_scope.cancel()
                         return fatal
                     await self._hold(fatal)
-            self._course.up.set()
-            await self._backlog.cleared()
             behind.cancel()
         return self._backlog.refused
+
+    @property
+    def _beside(self) -> bool:
+        """Whether a second session may work behind the live one."""
+        return self._course.live and not self._options.in_order and not self._course.alone.is_set()
 
     async def _work_behind(self, nursery: trio.Nursery, scope: trio.CancelScope) -> None:
         with scope:
@@ -151,6 +157,8 @@ class Supervisor:
     async def _serve(self, nursery: trio.Nursery) -> None:
         """Keep a session on the stream until all is done; raises `Fatal`."""
         session: Session | None = None
+        if not self._beside:
+            await self._backlog.clear(nursery)
         while session is not None or not self._course.done():
             if session is None:
                 await self._rest()
@@ -160,7 +168,7 @@ class Supervisor:
             if moments is TAKE_BACK:
                 session = await self._take_back(nursery, session)
                 continue
-            if moments is not None and not self._options.one_session:
+            if moments is not None and not self._course.alone.is_set():
                 session = await self._rotate(nursery, session, moments)
                 continue
             self._course.lost()
@@ -186,6 +194,8 @@ class Supervisor:
         """Open a session at the first pending sample, or at the tail; None when we are leaving instead."""
         self._course.turn("connecting")
         if not self._beside:
+            if self._hush is not None:
+                self._hush.skip_behind(self._options.late_after_seconds)
             await self._backlog.clear(nursery)
         if self._course.done():
             return None
@@ -232,6 +242,8 @@ class Supervisor:
                 await session.over.wait()
             elif now >= moments.open_at:
                 return moments
+            elif self._course.alone.is_set() and self._backlog.next() is not None:
+                return RotationPlan(now, now + CUT_SECONDS, moments.limit_at)
             elif now >= self._roster.better_at():
                 return TAKE_BACK
             elif self._renewing:

@@ -64,6 +64,14 @@ def test_openings_side_by_side_are_one_client() -> None:
             assert len([at for at in attempts if first <= at <= first + 10.0]) <= 8
 
 
+def test_the_end_of_a_healthy_session_is_no_leave_to_hurry() -> None:
+    """Somebody else was refused just now."""
+    backoff = Backoff(Random(1))
+    backoff.refused(50.0)
+    assert backoff.ended(50.1, Verdict.RETRY, ready_seconds=20.0, progressed=True) <= 0.25
+    assert backoff.wait_seconds(50.3) == pytest.approx(0.5)
+
+
 def test_delays_stay_within_their_bounds() -> None:
     """At most 1.8 s in the first minute, then between 2 s and 30 s."""
     for seed in SEEDS:

@@ -86,7 +86,6 @@ class Backoff:
         """Healthy: forget the trouble."""
         self.failures = self.quick_deaths = self.probes = 0
         self.trouble_since = None
-        self.next_at = 0.0
 
     @property
     def broken(self) -> bool:

@@ -93,6 +93,28 @@ async def test_what_an_earlier_run_left_is_late(autojump_clock: trio.abc.Clock, 
     assert len({line["session"] for line in theatre.finals if line["late"]}) == 1
 
 
+@pytest.mark.parametrize("between_seconds", [0.1, 1.0, 3.0])
+async def test_stretches_that_nearly_touch(
+    autojump_clock: trio.abc.Clock, nursery: trio.Nursery, between_seconds: float
+) -> None:
+    """The first does not wait for words that only the second will say."""
+    disk = Disk()
+    journal = disk.journal()
+    journal.append(speech(0, 30 * RATE))
+    between = 20 * RATE, round((20 + between_seconds) * RATE)
+    await journal.commit(
+        [],
+        [(start, end, State.TRANSCRIBED, None) for start, end in ((0, 10 * RATE), between, (24 * RATE, 30 * RATE))],
+    )
+    theatre = Theatre(nursery, disk=disk)
+    nursery.start_soon(theatre.supervise)
+    await theatre.play(5.0)
+    with trio.fail_after(60.0):
+        await theatre.returned.wait()
+    assert theatre.journal.pending(0, theatre.journal.tail) == []
+    assert len({line["session"] for line in theatre.finals if line["late"]}) == 2
+
+
 @pytest.mark.slow
 async def test_a_late_session_keeps_its_limit_too(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
     """A backlog that is longer than a session may last takes several."""

@@ -131,14 +131,22 @@ class Backlog:
 
     async def _followed(self, span: Span) -> None:
         """Return when the words behind a stretch are out, or it is another one: they had to be left behind too."""
-        while not self._course.leaving.is_set() and self.next() == span:
-            pulse = self._journal.pulse()
-            wanted = span.end + round(TOLERANCE_SECONDS * self._journal.rate)
-            if self._journal.finished:
-                wanted = min(wanted, self._journal.tail)
-            if self._journal.first_pending(span.end) >= wanted:
-                return
-            await first_of(pulse, self._course.leaving)
+        while not self._course.leaving.is_set() and self.next() == span and self._awaits(span.end):
+            await first_of(self._journal.pulse(), self._changed, self._course.leaving)
+
+    def _awaits(self, end: int) -> bool:
+        """Whether somebody is at what follows closely: the live session, or one that is being drained.
+
+        Nobody is at what is left behind as well: it waits for us.
+        """
+        until = end + round(TOLERANCE_SECONDS * self._journal.rate)
+        if self._journal.finished:
+            until = min(until, self._journal.tail)
+        return any(
+            span.end > self._course.floor
+            or any(taken.start < span.end and span.start < taken.end for taken in self._taken)
+            for span in self._journal.pending(end, until)
+        )
 
     async def _live(self, session: Session, span: Span) -> None:
         start = self._journal.first_pending(span.start)

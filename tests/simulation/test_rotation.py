@@ -1,13 +1,21 @@
 """Hand-overs: sessions with short limits, a provider that takes no successor, and audio that ends meanwhile."""
 
+import os
 from itertools import pairwise
 
 import pytest
+import trio
 
-from fakes.world import DialFault, World, simulate
+from fakes.world import RATE, DialFault, World, simulate
 from simulation.accounting import account
+from stenod.core.seams import CUT_TRUST_SECONDS, OVERLAP_SECONDS
+from stenod.core.sentmap import SentMap
 from stenod.emulator import log
 from stenod.emulator.faults import Fault
+from stenod.tasks.cutting import DRAIN_SECONDS
+
+OFTEN_SECONDS = float(os.environ.get("STENOD_TEST_ROTATION_SECONDS", "180"))
+"""How long the speech is that is handed over every 20 s; an hour takes a minute of one core each."""
 
 
 def openings(world: World) -> list[log.Opened]:
@@ -77,3 +85,38 @@ def test_the_old_session_breaks_while_a_pause_is_looked_for() -> None:
     """A hand-over whose old session dies before the cut loses and repeats nothing."""
     for second in range(36, 46):
         account(simulate(seconds=60.0, limit_seconds=60.0, faults=(Fault(kind="drop", wall=second + 0.3, session=0),)))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("plan", ["dialogue", "continuous"])
+@pytest.mark.parametrize("realism", [False, True])
+def test_a_hand_over_every_twenty_seconds(monkeypatch: pytest.MonkeyPatch, plan: str, realism: bool) -> None:
+    """No word is lost, none comes twice; what is sent keeps up with what is captured, and no two sessions linger.
+
+    The lag is that of sending: how far the first sample of each chunk lies behind the tail when the chunk goes out. It
+    is a chunk and what came while it was cut. Where speech never pauses, a successor hears the overlap first: by that
+    it is behind at once, and has caught up after ten seconds.
+    """
+    worlds: list[World] = []
+    behind: list[tuple[float, float]] = []
+    add = SentMap.add
+
+    def noted(self: SentMap, stream: int | None, count: int) -> None:
+        if stream is not None:
+            behind.append((trio.current_time(), (worlds[0].journal.tail - stream) / self.rate))
+        add(self, stream, count)
+
+    monkeypatch.setattr(SentMap, "add", noted)
+    world = simulate(seconds=OFTEN_SECONDS, plan=plan, realism=realism, limit_seconds=30.0, prepare=worlds.append)
+    account(world, late_words_max=0)
+    assert len(world.log.of("session.rotated")) >= OFTEN_SECONDS / 25.0
+    chunk = world.conditions.chunk_seconds + world.conditions.block_seconds
+    again = OVERLAP_SECONDS + CUT_TRUST_SECONDS if plan == "continuous" else 0.0
+    begun = [sent[0][0] for sent in world.seen.audio if sent]
+    for at, lag in behind:
+        catching_up = any(start <= at <= start + 5.0 * again for start in begun)
+        assert lag <= chunk + again * catching_up + 0.001 or at > world.end / RATE, (at, lag)
+    ended = {end.session: end.at for end in world.emulator.log.of(log.Ended)}
+    fed = [ended[old.session] - start for old, start in zip(openings(world), begun[1:], strict=False)]
+    assert max(fed) <= DRAIN_SECONDS

@@ -43,6 +43,11 @@ class Deliveries:
         self._mute_until = -math.inf
         self._late_seconds = 0.0
 
+    @property
+    def muted(self) -> bool:
+        """Whether the model is stalled now."""
+        return self._mute_until > trio.current_time()
+
     def mute(self, seconds: float) -> None:
         """Send nothing for a while, or for ever."""
         self._mute_until = trio.current_time() + seconds

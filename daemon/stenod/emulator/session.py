@@ -80,8 +80,6 @@ class Session:
         self._speech = False
         self._limit_at = self._opened_at + house.options.session_seconds_max * house.options.time_scale
         self.death_at = math.inf
-        self.told_seconds: float | None = None
-        """How long it has said that it was open: that is what it bills, however long its last words were held."""
         self._goodbye_seconds: float | None = None
         self._beaten_at = self._opened_at
         self._beaten_audio = 0.0
@@ -90,6 +88,11 @@ class Session:
     def seconds(self) -> float:
         """How long the session has been open."""
         return trio.current_time() - self._opened_at
+
+    @property
+    def told_seconds(self) -> float | None:
+        """How long it was open when it took our goodbye: that is what it says and bills, however late that arrives."""
+        return None if self.deliveries.muted else self._goodbye_seconds
 
     async def run(self) -> End:
         """Serve until the session is over; return why. The end itself has not been said yet."""
@@ -212,7 +215,6 @@ class Session:
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             self.end(Violation(1006, ""), "network", Manner.NOTHING)
             return
-        self.told_seconds = self._goodbye_seconds
         self.end(self.house.tongue.goodbye, "client", Manner.CLOSE)
 
     # Watch

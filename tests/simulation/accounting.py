@@ -24,6 +24,8 @@ ROUNDING_SECONDS = 1e-6
 BILLED_SECONDS = 5.0
 """A second begun counts; a slow end is after what the provider said that it bills."""
 ORPHAN_SECONDS = 30.0
+UNNOTICED_SECONDS = 6.0
+"""How long a line may be dead before that is noticed: the session counts as open, also where it took our goodbye."""
 WORDS_SHOWN_MAX = 12
 DEAFENING = ("deaf", "black-hole", "huge")
 """Faults during which no goodbye can arrive (a message over the limit is answered with a close, at once)."""
@@ -215,7 +217,11 @@ def money(world: World) -> Iterator[str]:
             end = ends[server[record["provider_session"]]]
             if ended_at is None:
                 yield f"{name} is open in its account"
-            if not -BILLED_SECONDS <= billed - end.billed_seconds <= ORPHAN_SECONDS + BILLED_SECONDS:
+            if (
+                not -BILLED_SECONDS
+                <= billed - end.billed_seconds
+                <= UNNOTICED_SECONDS + ORPHAN_SECONDS + BILLED_SECONDS
+            ):
                 yield f"{name} cost {end.billed_seconds} s, and its account says {billed:.3f} s"
             if audio < end.audio_samples:
                 yield f"{name} was sent {end.audio_samples} samples, and its account says {audio}"

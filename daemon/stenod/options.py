@@ -107,9 +107,9 @@ class JournalOptions:
     """How long audio is kept that was not sent because nobody spoke in it, should that have been a mistake."""
     audio_bytes_max: Annotated[int, Meta(ge=33_554_432, le=10**15)] = 4_000_000_000
     """The most that all audio may take. Past it the oldest goes: what is kept, then quiet, then what was still to be
-    transcribed, which is printed as a gap. 4 GB are 37 hours at 16000 samples a second."""
+    transcribed, which is printed as a gap. 4 GB are 34 hours at 16000 samples a second."""
     audio_hours_max: Annotated[float, Meta(ge=1.0, le=87600.0)] = 168.0
-    """The oldest audio that is kept for a provider that is away."""
+    """The oldest audio that is kept, for a provider that is away or because of `keep_audio`."""
     free_bytes_min: Annotated[int, Meta(ge=0, le=10**15)] = 200_000_000
     """The room that is left on the disk: with less, old audio goes, but never that of the last two minutes."""
     segment_seconds: Annotated[int, Meta(ge=1, le=60)] = 10
@@ -127,10 +127,11 @@ class PacerOptions:
     rate_ratio_max: Annotated[float, Meta(ge=1.0, le=4.0)] = 1.25
     """Seconds of audio sent in a second while catching up. Providers take about this much; more may end the session."""
     quiet: Literal["send", "pause", "park"] = "send"
-    """What becomes of a live source's quiet. `send`: it is sent like all. `pause`: nothing is sent, and the session is
-    held open. `park`: the session is ended, and one is opened when there is something to hear. What a day costs with
-    each is on the provider's page. What was taken for quiet is kept for `journal.quiet_hours`; `stenod retranscribe`
-    has it heard after all."""
+    """What becomes of a live source's quiet. `send`: it is sent like all, unless one session alone has to catch up
+    (`output.order`, `supervisor.one_session`), which skips it. `pause`: nothing is sent, and the session is held open.
+    `park`: the session is ended, and one is opened when there is something to hear. What a day costs with each is on
+    the provider's page. What was taken for quiet is kept for `journal.quiet_hours`; `stenod retranscribe` has it heard
+    after all."""
     quiet_after_seconds: Annotated[float, Meta(ge=0.0, le=86400.0)] = 0.0
     """How long it must have been no louder than the room. 0: 5 to pause, 60 to park."""
     preroll_seconds: Annotated[float, Meta(ge=0.2, le=30.0)] = 1.0

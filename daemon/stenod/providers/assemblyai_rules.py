@@ -122,7 +122,7 @@ SESSION_RULES = (
         verdict=Verdict.RETRY,
         effect=Effect.SLOWER,
         meaning="Audio was sent faster than the service takes it.",
-        remedy="Nothing: stenod sends to AssemblyAI at no more than real time from now on.",
+        remedy="Nothing: stenod sends to AssemblyAI hardly faster than real time from now on.",
         source=DOCUMENTED,
     ),
 )
@@ -219,7 +219,7 @@ CODE_RULES = (
         codes=(3007,),
         effect=Effect.SLOWER,
         meaning="Either a chunk had a wrong duration, or audio was sent too fast.",
-        remedy="stenod tries again at no more than real time; if it recurs, report it.",
+        remedy="stenod tries again at hardly more than real time; if it recurs, report it.",
         source=JUDGEMENT,
     ),
     _trouble(

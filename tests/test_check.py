@@ -11,6 +11,7 @@ from stenod.check import check, examine
 from stenod.config import Options, load
 
 KEY = "0123456789abcdef0123456789abcdef"
+EXAMPLES = sorted((Path(__file__).parent.parent / "config" / "examples").glob("*.toml"))
 CLEAN = {"HOME": "/nonexistent", "XDG_CONFIG_HOME": None, "ASSEMBLYAI_API_KEY": None, "STATE_DIRECTORY": None}
 CLEAN |= {"CREDENTIALS_DIRECTORY": None, "NOTIFY_SOCKET": None, "INVOCATION_ID": None, "STENOD_TEST_ALL": None}
 
@@ -83,6 +84,13 @@ def test_a_missing_key_stops_a_command_but_not_a_recording(tmp_path: Path) -> No
     assert (facts["runs"], facts["on fatal"], facts["key"]) == ("as a service", "hold: keep recording", "none")
     _, warnings, errors = found(assemblyai__endpoint="ws://127.0.0.1:8080")
     assert (len(warnings), len(errors)) == (1, 0)
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
+def test_ready_examples_are_accepted(path: Path) -> None:
+    """With a key, without a word."""
+    result = run("--config", str(path), ASSEMBLYAI_API_KEY=KEY)
+    assert (result.exit_code, result.stderr) == (0, "")
 
 
 def test_a_key_that_cannot_be_used_is_an_error() -> None:

@@ -7,7 +7,7 @@ import trio
 
 from fakes.dialect import Behaviour
 from fakes.journal import Disk
-from fakes.source import RATE, quiet
+from fakes.source import RATE, quiet, speech
 from fakes.theatre import Theatre
 from stenod.core.seams import CUT_TRUST_SECONDS, EDGE_SECONDS, OVERLAP_SECONDS
 from stenod.core.transport import ConnectionEnded
@@ -371,3 +371,17 @@ async def test_it_says_what_it_does(autojump_clock: trio.abc.Clock, nursery: tri
         if states[-1] != theatre.supervisor.state:
             states.append(theatre.supervisor.state)
     assert states == ["starting", "connecting", "transcribing", "handing over", "transcribing"]
+
+
+@pytest.mark.slow
+async def test_a_pipe_that_brings_a_minute_at_once_is_no_outage(
+    autojump_clock: trio.abc.Clock, nursery: trio.Nursery
+) -> None:
+    """What comes faster than it can have been recorded is caught up with in one, in order."""
+    theatre = Theatre(nursery)
+    nursery.start_soon(theatre.supervise)
+    theatre.journal.append(speech(0, 60 * RATE))
+    await theatre.play(30.0)
+    await finished(theatre)
+    assert not [line for line in theatre.finals if line["late"]]
+    assert len(theatre.server.dials) == 1

@@ -54,6 +54,8 @@ class Journal:
         self.stream = stream
         self.rate = state.rate
         self.clock = clock
+        self.captured = 0
+        """Samples that came since it was opened."""
         self.ended = trio.Event()
         """No more audio will come."""
         self._lines_seconds = keeping.lines_seconds
@@ -140,6 +142,7 @@ class Journal:
         """Store s16le mono at the stream's rate at the tail. Synchronous: a live source waits for nothing."""
         if pcm:
             self._audio.append(pcm)
+            self.captured += len(pcm) // 2
             self._notify()
 
     async def gap(self, count: int, cause: Cause, *, estimated: bool = False) -> None:

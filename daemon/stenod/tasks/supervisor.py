@@ -97,6 +97,7 @@ class Supervisor:
         if options.one_session:
             self._course.alone.set()
         self._renewing = False
+        self._began_at = clock.now()
         self.reached = trio.Event()
         """A session was ready, or the provider refused and is being held."""
 
@@ -125,6 +126,7 @@ class Supervisor:
 
     async def run(self) -> Fatal | None:
         """Supervise; returns why a person must act, or None."""
+        self._began_at = self._clock.now()
         behind = trio.CancelScope()
         async with trio.open_nursery() as nursery:
             if self._beside:
@@ -217,6 +219,9 @@ class Supervisor:
         """Begin at the first pending sample; where too much waits for that, at the tail, and leave the rest behind."""
         journal, course = self._journal, self._course
         waiting = sum(span.count for span in journal.pending(course.floor, journal.tail)) / journal.rate
+        # A pipe may bring a minute at once: that is no outage, and its lines are wanted in order.
+        ahead = journal.captured / journal.rate - (self._clock.now() - self._began_at)
+        waiting -= max(0.0, ahead)
         if not self._beside or journal.finished or waiting <= self._options.late_after_seconds:
             course.begin(session, journal.first_pending(course.floor))
             return

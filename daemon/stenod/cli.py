@@ -79,7 +79,9 @@ def configured(command: F) -> F:
         click.option("--state-dir", metavar="DIR", help="Where the journal lives. None: a temporary directory."),
         click.option("--stream", metavar="NAME", help="Name of the stream in records and logs."),
         click.option("--partials/--no-partials", default=None, help="Print unfinished turns too."),
-        click.option("--keep-audio/--no-keep-audio", default=None, help="Keep audio that has been transcribed."),
+        click.option(
+            "--keep-audio/--no-keep-audio", default=None, help="Keep audio that has been transcribed, within limits."
+        ),
         click.option("--on-fatal", type=click.Choice(ON_FATAL), help="What to do when only a person can help."),
         click.option("--log-level", type=click.Choice(LEVELS), help="The least that is logged."),
         click.option("--log-format", type=click.Choice(FORMATS), help="How it is logged, on standard error."),
@@ -126,7 +128,8 @@ def run(context: click.Context, /, config: Path | None, **given: Any) -> None:
     ffmpeg -v error -i talk.mp4 -f s16le -ac 1 -ar 16000 - | stenod run --input -
 
     The first Ctrl-C stops recording and waits for the last words, the second ends at once. With --state-dir, what was
-    not transcribed is transcribed by the next run; --input none transcribes it and records nothing new.
+    not transcribed is transcribed by the next run; --input none transcribes it and records nothing new. SIGHUP makes it
+    read the key file and the provider's options again; for other changes the log asks for a restart.
 
     A provider's key comes from a systemd credential, a file, or the environment (ASSEMBLYAI_API_KEY), never from here.
     Each option of the configuration file can also be set as a variable: STENOD_PACER_CHUNK_MS=200.

@@ -62,6 +62,8 @@ def verify(context: click.Context, /, state_dir: Path | None, *, as_json: bool) 
 def tail(state_dir: Path | None, stream: str, since: str | None, *, follow: bool) -> None:
     """Print a stream's lines again, whoever has read them before: for a reader that died.
 
+    Lines that were printed are kept for some days (output.outbox_days).
+
     \b
     stenod tail --state-dir ~/stenod --since default-0000-0000000041 --follow
     """

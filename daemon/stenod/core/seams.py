@@ -45,7 +45,9 @@ class Seam:
     until: int
     """Heard words that begin at or after this are new."""
     torn_until: int = 0
-    """A heard word that begins before this is half of one that somebody else is still to say."""
+    """A heard word that begins before this is half of one that somebody else has said whole, or will."""
+    settled: int = 0
+    """Where the share begins: no word that ends behind this was said whole by others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,16 +114,18 @@ def replay_end(before: bytes, after: bytes, end: int, rate: int) -> tuple[int, i
     return reach, max(end, reach - round(CUT_TRUST_SECONDS * rate))
 
 
-def seam_at(printed: Sequence[PlacedWord], start: int, settled: int, rate: int, *, awaited: bool = False) -> Seam:
+def seam_at(printed: Sequence[PlacedWord], start: int, settled: int, rate: int) -> Seam:
     """Return the seam of a replay from `start` whose share begins at `settled`.
 
-    What lies before was transcribed, or (`awaited`) will be by another session, which hears its words whole.
+    What lies before was transcribed, or will be by another session, which hears its words whole. A replay that begins
+    as early as it may begins within speech, and its first word may be a half; any other begins in the quiet, and a word
+    that is said to begin there is a padded one.
     """
     if start >= settled:
         return Seam((), start)
     before = tuple(word for word in printed if word.end > start)
-    torn = min(settled, start + round(CUT_TRUST_SECONDS * rate)) if awaited else 0
-    return Seam(before, settled + round(TOLERANCE_SECONDS * rate), torn)
+    torn = start + round(CUT_TRUST_SECONDS * rate) if settled - start >= round(OVERLAP_SECONDS * rate) else 0
+    return Seam(before, settled + round(TOLERANCE_SECONDS * rate), torn, settled)
 
 
 def end_seam_at(printed: Sequence[PlacedWord], end: int) -> EndSeam:
@@ -133,9 +137,9 @@ def end_seam_at(printed: Sequence[PlacedWord], end: int) -> EndSeam:
 def sew(seam: Seam, heard: Sequence[PlacedWord], rate: int) -> Sewn:
     """Drop from a heard turn what is already printed."""
     candidates = [word for word in heard if word.start < seam.until]
-    pairs = _alignment(seam.printed, candidates, partial(_score, rate=rate))
+    pairs = _alignment(seam.printed, candidates, partial(_score_at_start, seam, rate=rate))
     partners = {heard_index for _, heard_index in pairs}
-    kept = tuple(word for index, word in enumerate(heard) if index not in partners and word.start >= seam.torn_until)
+    kept = tuple(word for index, word in enumerate(heard) if index not in partners and not _torn(seam, word))
     passed = max((printed_index for printed_index, _ in pairs), default=-1) + 1
     unlike = any(key(seam.printed[one].text) != key(heard[other].text) for one, other in pairs)
     stranded = (
@@ -151,6 +155,9 @@ def sew_end(seam: EndSeam, heard: Sequence[PlacedWord], rate: int) -> SewnEnd:
     they said.
     """
     pairs = _alignment(seam.printed, heard, partial(_score, rate=rate, whole=True))
+    # Unlike words are one only where an equal pair follows: the last of a turn may be the one before a padded one.
+    while pairs and key(seam.printed[pairs[-1][0]].text) != key(heard[pairs[-1][1]].text):
+        pairs.pop()
     partners = {heard_index for _, heard_index in pairs}
     first = 0 if seam.met else min(partners, default=len(heard))
     kept = tuple(
@@ -193,6 +200,17 @@ def _alignment(
         else:
             column += 1
     return pairs
+
+
+def _torn(seam: Seam, word: PlacedWord) -> bool:
+    return word.start < seam.torn_until and word.end <= seam.settled
+
+
+def _score_at_start(seam: Seam, printed: PlacedWord, heard: PlacedWord, *, rate: int) -> float:
+    """Return `_score`; what may be half a word lies in the place of many, and is one of them only by its text."""
+    if _torn(seam, heard) and key(printed.text) != key(heard.text):
+        return 0.0
+    return _score(printed, heard, rate=rate)
 
 
 def _score(printed: PlacedWord, heard: PlacedWord, *, rate: int, whole: bool = False) -> float:

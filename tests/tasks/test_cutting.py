@@ -9,6 +9,7 @@ import trio
 from fakes.dialect import Behaviour
 from fakes.source import RATE
 from fakes.theatre import Theatre
+from stenod.core.rotation import RotationPlan
 from stenod.core.seams import CUT_TRUST_SECONDS
 from stenod.tasks.cutting import NEVER, Cutting
 from stenod.tasks.session import Session
@@ -52,3 +53,12 @@ async def test_within_speech_the_last_moments_are_not(autojump_clock: trio.abc.C
     assert trusted == pytest.approx(place - CUT_TRUST_SECONDS * RATE, abs=1)
     assert session.trusted_until == trusted
     await cutting.drained(session)
+
+
+async def test_alone_it_is_cut_by_its_moment(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
+    """However far the limit is: one that is ended because nothing settles does not look for a pause for an hour."""
+    theatre = Theatre(nursery, Behaviour(turn_seconds=30.0))
+    cutting, session = await begun(theatre, nursery, 3.0, talk=1e6)
+    now = trio.current_time()
+    await cutting.alone(session, RotationPlan(now, now + 2.0, now + 10_000.0))
+    assert trio.current_time() - now < 3.0

@@ -80,6 +80,8 @@ class Cutting:
         """End a session before its limit without a successor; what follows waits in the journal."""
         now = self.clock.now()
         until = (now + moments.limit_at) / 2 if math.isfinite(moments.limit_at) else now + CUT_SECONDS
+        if now < moments.cut_by:
+            until = min(until, moments.cut_by)
         self.cut(old, await self.place(old, until))
         rule = await self.drained(old)
         self.log.info("rotation.alone", session=old.name, rule=rule.name)

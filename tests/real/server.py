@@ -145,8 +145,9 @@ def quiet_end(seconds: float) -> float:
 
 
 def check_words(printed: list[Spoken], seconds: float) -> None:
-    """Hold printed words to the truth: each once, in order, at its time."""
+    """Hold printed words to the truth: each once, at its time; lines that are late come out of order."""
     expected = truth(seconds)
+    printed = sorted(printed, key=lambda word: (word.start, word.end))
     told, once = Counter(word.text for word in printed), Counter(word.text for word in expected)
     assert not once - told, f"missing: {sorted(once - told)} of {printed}"
     assert not told - once, f"once too often: {sorted(told - once)} in {printed}"
@@ -163,6 +164,15 @@ def check_heard(server: Emulator, seconds: float, *, exact: bool = True) -> None
         begin, end = round(word.start * RATE), round(word.end * RATE)
         assert any(one.get("start", 0) <= begin and end <= one["end"] for one in heard), word
     assert [] == server.of("failed")
+
+
+def check_order(daemon: Stenod) -> None:
+    """Live lines come in time order, and so do those of each late session."""
+    finals = daemon.of("final")
+    lanes = {final["session"] if final["late"] else "" for final in finals}
+    for lane in lanes:
+        starts = [final["start"] for final in finals if lane == (final["session"] if final["late"] else "")]
+        assert starts == sorted(starts), lane
 
 
 def check_finals(daemon: Stenod, server: Emulator) -> None:

@@ -17,6 +17,7 @@ from server import (
     Emulator,
     check_finals,
     check_heard,
+    check_order,
     check_words,
     emulator,
     fault,
@@ -214,6 +215,7 @@ async def check_talk(daemon: Stenod, server: Emulator, seconds: float, *, within
     """After the end of the audio: exit 0, each word once and at its time, all as the server heard and said it."""
     assert 0 == await daemon.end(within)
     check_words(daemon.words, seconds)
+    check_order(daemon)
     await server.stop()
     check_heard(server, seconds)
     check_finals(daemon, server)
@@ -291,6 +293,7 @@ async def test_a_server_process_that_dies_is_survived(place: Path, deaf_seconds:
             assert trio.current_time() - returned <= BACK_SECONDS_MAX
             assert 0 == await daemon.end(60)
             check_words(daemon.words, seconds)
+    check_order(daemon)
             assert "connection-refused" in {line["rule"] for line in daemon.log("retry.scheduled")}
 
 

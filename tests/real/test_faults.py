@@ -293,7 +293,7 @@ async def test_a_server_process_that_dies_is_survived(place: Path, deaf_seconds:
             assert trio.current_time() - returned <= BACK_SECONDS_MAX
             assert 0 == await daemon.end(60)
             check_words(daemon.words, seconds)
-    check_order(daemon)
+            check_order(daemon)
             assert "connection-refused" in {line["rule"] for line in daemon.log("retry.scheduled")}
 
 

@@ -145,6 +145,21 @@ async def test_a_person_asks_for_another_try(autojump_clock: trio.abc.Clock, nur
     theatre.check_all_transcribed()
 
 
+async def test_what_opens_after_a_renewal_is_not_renewed_again(
+    autojump_clock: trio.abc.Clock, nursery: trio.Nursery
+) -> None:
+    """It has the new settings already: a second session would cost money for nothing."""
+    theatre = Theatre(nursery, BAD_KEY, Behaviour(), hold=True)
+    nursery.start_soon(theatre.supervise)
+    await theatre.record(10.0)
+    theatre.supervisor.renew()
+    theatre.supervisor.probe()
+    await theatre.play(30.0)
+    await finished(theatre)
+    assert "handed-over" not in [line["event"] for line in theatre.disk.lines("session")]
+    theatre.check_all_transcribed()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("live", [True, False])
 async def test_no_session_meets_its_limit(autojump_clock: trio.abc.Clock, nursery: trio.Nursery, live: bool) -> None:

@@ -201,6 +201,7 @@ class Supervisor:
             await self._backlog.clear(nursery)
         if self._course.done():
             return None
+        self._renewing = False
         opening = Opening(self._course.leaving)
         nursery.start_soon(opening.run, partial(self._roster.open, nursery))
         await first_of(opening.done, self._course.leaving)
@@ -269,12 +270,14 @@ class Supervisor:
 
     async def _take_back(self, nursery: trio.Nursery, old: Session) -> Session | None:
         """Ask the preferred provider; hand over to it where it accepts. Returns who is live now."""
+        renewing, self._renewing = self._renewing, False
         opening = Opening(self._course.leaving)
         nursery.start_soon(opening.run, partial(self._roster.better, nursery))
         with trio.move_on_after(TAKE_BACK_SECONDS):
             await self._course.wait(old, opening.done)
         if opening.session is None:
             opening.scope.cancel()
+            self._renewing |= renewing
             return old
         now = self._clock.now()
         limit_at = self._cutting.moments(old).limit_at

@@ -26,7 +26,7 @@ SPOKEN_SECONDS = {"dialogue": 12.0, "continuous": 12.0, "silence": 8.0, "music":
 """The first trouble begins within so long."""
 AFTER_SECONDS = 40.0
 """The audio ends at most this long after the second trouble began: at times before the recovery."""
-CHOSEN_DEFAULT = 150
+CHOSEN_DEFAULT = 120
 BATCHES = 8
 
 

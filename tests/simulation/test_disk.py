@@ -2,6 +2,7 @@
 
 import errno
 import os
+import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -10,12 +11,13 @@ import pytest
 import trio
 
 from fakes.segments import MemoryFiles
-from fakes.world import RATE, World, WorldDisk, simulate
+from fakes.world import RATE, DialFault, World, WorldDisk, simulate
 from simulation.accounting import account, audited, order, told, words
 from stenod.core.outage import ROOM
 from stenod.core.timeline import State
 from stenod.core.transaction import LedgerStalled
 from stenod.edge.ledger import Ledger
+from stenod.emulator.faults import Fault
 
 SYNC_SECONDS = 1.0
 BLOCK_SECONDS = 0.1
@@ -92,6 +94,24 @@ def test_a_power_cut_at_any_moment(plan: str) -> None:
         wrong = [*words(world), *order(world)]
         assert not wrong, "\n".join([*wrong, *told(world)])
     assert count > 100
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("plan", ["dialogue", "continuous"])
+def test_a_power_cut_while_a_backlog_is_heard(plan: str) -> None:
+    """The next process finds two or three stretches with words around them, and sews them in."""
+    cuts = list(
+        power_cuts(
+            seconds=70.0,
+            plan=plan,
+            faults=(Fault(kind="drop", wall=12.3, count=1), Fault(kind="drop", wall=41.7, count=2)),
+            dial_faults=(DialFault(kind="route", start=12.3, end=31.0),),
+        )
+    )
+    for cut in random.Random(1).sample(cuts, 30):
+        world = restarted(cut, plan)
+        wrong = [*words(world), *order(world), *audited(world).faults]
+        assert not wrong, "\n".join([*wrong, *told(world)])
 
 
 def full(world: World, start: float, end: float, *, audio: bool, ledger: bool) -> None:

@@ -2,6 +2,7 @@
 
 import itertools
 from importlib import resources
+from itertools import pairwise
 
 import msgspec
 import numpy as np
@@ -56,7 +57,7 @@ def covered(spans: list[Span]) -> list[tuple[float, float]]:
 def test_a_sound_is_sent_with_what_leads_to_it_and_follows_it() -> None:
     """The hold behind it, the pre-roll before it; what lies between is quiet."""
     audio = pcm(noise(10.0, -60), tone(1.0, -30), noise(10.0, -60, 2))
-    assert [(pytest.approx(2.0, abs=0.1), 9.5), (13.0, 21.0)] == covered(listened(audio))
+    assert [(pytest.approx(2.0, abs=0.1), 9.5), (pytest.approx(13.0, abs=0.1), 21.0)] == covered(listened(audio))
 
 
 def test_undecided_is_only_the_pre_roll() -> None:
@@ -109,3 +110,31 @@ def test_speech_ten_decibels_over_the_room_is_never_quiet(room_db: float, seed: 
     assert len(said) > 50
     assert [] == [(s, e) for s, e in said if any(start < e and s < end for start, end in quiet)]
     assert sum(end - start for start, end in quiet) > 60.0
+
+
+def coloured(seconds: float, level_db: float, power: float, seed: int = 3) -> np.ndarray:
+    """Noise whose spectrum falls with frequency: 1 is pink, 2 is brown, as rooms are."""
+    count = round(seconds * RATE)
+    spectrum = np.fft.rfft(np.random.default_rng(seed).normal(size=count))
+    spectrum /= np.maximum(np.fft.rfftfreq(count, 1 / RATE), 20.0) ** (power / 2)
+    samples = np.fft.irfft(spectrum, count)
+    return samples / np.sqrt(np.mean(samples**2)) * 32768 * 10 ** (level_db / 20)
+
+
+@pytest.mark.parametrize("power", [0.0, 1.0, 2.0])
+@pytest.mark.parametrize("level_db", [-60.0, -45.0])
+def test_a_real_room_becomes_quiet(power: float, level_db: float) -> None:
+    """Rumble and hiss: after some minutes at most, all but a little of ten minutes without a word is quiet."""
+    quiet = listened(pcm(coloured(600.0, level_db, power)), hold=5.0, preroll=1.0)
+    assert sum(span.count for span in quiet) > 400 * RATE
+
+
+def test_the_room_of_the_sample_is_quiet() -> None:
+    """Its own pauses, one after the other."""
+    with resources.files("stenod.data").joinpath("sample.flac").open("rb") as file:
+        samples, _ = soundfile.read(file, dtype="int16")
+    truth = msgspec.json.decode(resources.files("stenod.data").joinpath("sample.json").read_bytes())["sentences"]
+    gaps = [(one["end"] + 0.2, two["start"] - 0.2) for one, two in pairwise(truth)]
+    room = np.concatenate([samples[round(start * RATE) : round(end * RATE)] for start, end in gaps])
+    quiet = listened(np.tile(room, 60)[: 300 * RATE].astype("<i2").tobytes(), hold=5.0, preroll=1.0)
+    assert sum(span.count for span in quiet) > 200 * RATE

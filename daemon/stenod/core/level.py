@@ -5,9 +5,13 @@ floor follows quickly downwards and slowly upwards, so that a long sentence does
 (a muted microphone, a noise gate) are quiet but no room: they only undo what was learnt of a loud one.
 """
 
-from dataclasses import dataclass, replace
+from collections import deque
+from dataclasses import dataclass, field, replace
 
 import numpy as np
+import numpy.typing as npt
+
+Samples = npt.NDArray[np.float64]
 
 BLOCK_SECONDS = 0.02
 QUIET_MARGIN_DB = 6.0
@@ -21,6 +25,10 @@ QUIET_BELOW_LOUD_DB = 15.0
 QUIET_RUN_SECONDS = 0.06
 """Shorter is the closure of a plosive."""
 SILENT_DB = -50.0
+ROOM_BLOCKS = 5
+RUMBLE_HZ = 150.0
+ROOM_RISE_DB_PER_SECOND = 0.1
+"""A fan that is switched on takes minutes to become the room: until then it is sent, which is the safe side."""
 ROUNDING_SECONDS = 1e-6
 """Of a sum of blocks."""
 
@@ -55,13 +63,6 @@ class LevelMeter:
     """How long the pause has lasted, up to the last block."""
     loud_seconds: float = 0.0
     """In all, since the beginning."""
-    rise_db_per_second: float = FLOOR_RISE_DB_PER_SECOND
-    """How fast what goes on becomes the room."""
-
-    @property
-    def block(self) -> int:
-        """Samples in one block."""
-        return round(self.rate * BLOCK_SECONDS)
 
     def add(self, pcm: bytes) -> None:
         """Take contiguous audio into account; a remainder below 20 ms is not looked at."""
@@ -72,7 +73,7 @@ class LevelMeter:
             elif level < self.floor_db:
                 self.floor_db = max(level, FLOOR_DB_MIN + QUIET_MARGIN_DB)
             else:
-                self.floor_db = min(level, self.floor_db + self.rise_db_per_second * BLOCK_SECONDS)
+                self.floor_db = min(level, self.floor_db + FLOOR_RISE_DB_PER_SECOND * BLOCK_SECONDS)
             if self.quiet:
                 self.quiet_seconds += BLOCK_SECONDS
             else:
@@ -99,6 +100,53 @@ class LevelMeter:
     @property
     def _pause(self) -> bool:
         return self.quiet and self.level_db <= max(SILENT_DB, self.peak_db - PAUSE_BELOW_PEAK_DB)
+
+
+@dataclass(slots=True)
+class RoomMeter:
+    """Tells for each 20 ms whether there is more to hear than the room, over minutes and hours.
+
+    A room's noise is mostly rumble, and 20 ms of it vary by 10 dB and more; without what lies below 150 Hz, in 100 ms,
+    it varies by 2 to 4. The floor is what was quietest of late, and rises so slowly that no sentence becomes the room.
+    """
+
+    rate: int
+    floor_db: float = FLOOR_START_DB
+    _before: Samples = field(default_factory=lambda: np.zeros(0))
+    _powers: deque[float] = field(default_factory=lambda: deque(maxlen=ROOM_BLOCKS))
+
+    @property
+    def block(self) -> int:
+        """Samples in one block."""
+        return round(self.rate * BLOCK_SECONDS)
+
+    def loud(self, pcm: bytes) -> list[bool]:
+        """Take contiguous audio into account; one answer a block, a remainder at the end has none."""
+        samples = np.frombuffer(pcm, dtype="<i2").astype(np.float64) / 32768.0
+        count = len(samples) // self.block
+        whole = self._without_rumble(samples)[: count * self.block].reshape(count, self.block)
+        return [self._louder(power) for power in np.mean(whole * whole, axis=1)]
+
+    def _louder(self, power: float) -> bool:
+        self._powers.append(power)
+        level = 10.0 * float(np.log10(max(sum(self._powers) / len(self._powers), 10.0 ** (FLOOR_DB_MIN / 10.0))))
+        if level <= FLOOR_DB_MIN:
+            self.floor_db = min(self.floor_db, FLOOR_START_DB)
+        elif level < self.floor_db:
+            self.floor_db = max(level, FLOOR_DB_MIN + QUIET_MARGIN_DB)
+        else:
+            self.floor_db = min(level, self.floor_db + ROOM_RISE_DB_PER_SECOND * BLOCK_SECONDS)
+        return level > self.floor_db + QUIET_MARGIN_DB
+
+    def _without_rumble(self, samples: Samples) -> Samples:
+        """Subtract the mean of the last 1/150 s from each sample."""
+        span = max(1, round(self.rate / RUMBLE_HZ))
+        if len(self._before) < span:
+            self._before = np.concatenate([np.zeros(span - len(self._before)), self._before])
+        joined = np.concatenate([self._before, samples])
+        self._before = joined[-span:]
+        sums = np.cumsum(joined)
+        return samples - (sums[span:] - sums[:-span]) / span if len(samples) else samples
 
 
 def quiet_runs(pcm: bytes, rate: int) -> list[tuple[int, int]]:

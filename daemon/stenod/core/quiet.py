@@ -2,17 +2,13 @@
 
 A gate listens to the stream in order. While something is louder than the room, and for `hold_seconds` after it, audio
 is to be sent. Then the gate sleeps, and what it hears is quiet, but for the last `preroll_seconds`: they may be the
-first syllable of what comes next. Speech 10 dB over the room's noise is never quiet: a block counts as loud from 6 dB
-over the floor, and this meter's floor rises so slowly that no sentence becomes the room.
+first syllable of what comes next. Speech 10 dB over the room's noise is never quiet (`core.level.RoomMeter`).
 """
 
 from dataclasses import dataclass, field
 
-from stenod.core.level import LevelMeter
+from stenod.core.level import RoomMeter
 from stenod.core.timeline import Span
-
-FLOOR_RISE_DB_PER_SECOND = 0.1
-"""A fan that is switched on takes minutes to become the room: until then it is sent, which is the safe side."""
 
 
 @dataclass(slots=True)
@@ -28,10 +24,10 @@ class QuietGate:
     _loud_until: int = field(init=False)
     _told_until: int = field(init=False)
     _sure: list[Span] = field(default_factory=list)
-    _meter: LevelMeter = field(init=False)
+    _meter: RoomMeter = field(init=False)
 
     def __post_init__(self) -> None:
-        self._meter = LevelMeter(self.rate, rise_db_per_second=FLOOR_RISE_DB_PER_SECOND)
+        self._meter = RoomMeter(self.rate)
         self.begin(self.start)
 
     def begin(self, position: int) -> None:
@@ -55,13 +51,12 @@ class QuietGate:
 
     def hear(self, pcm: bytes) -> None:
         """Listen to what follows at `heard_until`."""
-        size = 2 * self.block
-        for at in range(0, len(pcm), size):
-            block = pcm[at : at + size]
-            self._meter.add(block)
+        end = self.heard_until + len(pcm) // 2
+        answers = self._meter.loud(pcm)
+        for loud in [*answers, False]:
             was_asleep = self.asleep
-            begin, self.heard_until = self.heard_until, self.heard_until + len(block) // 2
-            if len(block) == size and not self._meter.quiet:
+            begin, self.heard_until = self.heard_until, min(self.heard_until + self.block, end)
+            if loud:
                 if was_asleep:
                     self._tell(begin - self._preroll)
                 self._loud_until = self.heard_until

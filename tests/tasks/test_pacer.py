@@ -19,6 +19,7 @@ from stenod.core.pacing import WINDOW_SECONDS, RateRule
 from stenod.core.sentmap import SentMap
 from stenod.core.timeline import Cause, State
 from stenod.core.transport import ConnectionEnded
+from stenod.tasks.hush import Hush, QuietOptions, QuietPolicy
 from stenod.tasks.link import Link
 from stenod.tasks.pacer import Pacer
 
@@ -429,3 +430,17 @@ async def test_what_lies_behind_the_share_is_nothing_to_wait_for(autojump_clock:
     with trio.fail_after(60.0):
         await gone.run()
     assert 4000 == gone.pacer.sent
+
+
+async def test_a_turn_does_not_wait_through_the_quiet(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
+    """Where nothing more is sent, the open turn is ended, once: its words are wanted now."""
+    booth = Booth()
+    booth.pacer._hush = Hush(booth.journal, QuietOptions(policy=QuietPolicy.PAUSE, hold_seconds=2.0))
+    booth.record(speech(0, 3000))
+    booth.record(quiet(9000))
+    booth.conversation.receive(said(open=0.5), 0.0)
+    nursery.start_soon(booth.run)
+    await trio.sleep(20.0)
+    assert [frame for _, frame in booth.connection.sent if frame == "force"] == ["force"]
+    assert booth.pacer.sent < 6000
+    nursery.cancel_scope.cancel()

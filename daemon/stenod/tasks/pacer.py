@@ -92,6 +92,7 @@ class Pacer:
                 continue
             elif self.end < FOREVER and self._journal.tail >= min(self.end, self._share_end):
                 break
+            await self._end_turn_in_quiet(link)
             await (pulse.wait() if self._cut.is_set() else first_of(pulse, self._cut))
 
     def _is_last(self, run: Span) -> bool:
@@ -166,13 +167,22 @@ class Pacer:
             self.cut(self.sent)
         self._settled = min(self._settled, self.sent)
 
+    async def _end_turn_in_quiet(self, link: Link) -> None:
+        """Nothing more is sent for now: what was said must not wait for the next sound to be final."""
+        since = self._conversation.turn_open_since()
+        if self._hush is not None and self._hush.asleep and since is not None and since != self._forced_turn:
+            await self._force(since, link)
+
     async def _bound_turn(self, link: Link) -> None:
         """End a monologue, once a turn, so that little is ever at stake."""
         since = self._conversation.turn_open_since()
         if since is None or since == self._forced_turn:
             return
         if force_due(self._sent_map.seconds - since, self.meter.pause_seconds, self._turn_seconds_max):
-            frame = self._conversation.force_end()
-            self._forced_turn = since
-            if frame is not None:
-                await link.send(frame)
+            await self._force(since, link)
+
+    async def _force(self, since: float, link: Link) -> None:
+        frame = self._conversation.force_end()
+        self._forced_turn = since
+        if frame is not None:
+            await link.send(frame)

@@ -42,6 +42,15 @@ def test_only_a_healthy_minute_makes_the_waits_short_again() -> None:
     assert outage.wait_seconds == WAIT_SECONDS[0]
 
 
+def test_what_loses_something_meanwhile_is_tried_sooner() -> None:
+    """Live audio is dropped as long as nobody tries."""
+    outage, waits = Outage(wait_seconds_max=2.0), []
+    for now in range(5):
+        outage.failed(float(now))
+        waits.append(outage.wait_seconds)
+    assert waits == [1.0, 2.0, 2.0, 2.0, 2.0]
+
+
 @pytest.mark.parametrize(
     ("number", "text"),
     [

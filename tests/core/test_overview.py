@@ -126,3 +126,10 @@ def test_what_was_spent_is_summed() -> None:
     """Months and single sessions of a provider are one figure."""
     parts = (Sum(provider="b", cost=1.0), Sum(provider="a"), Sum(provider="b", cost=2.0))
     assert [("a", None), ("b", 3.0)] == [(one.provider, one.cost) for one in look(sums=parts).spent]
+
+
+@pytest.mark.parametrize("state", ["lost", "damaged"])
+def test_audio_that_is_being_lost_needs_a_person(state: str) -> None:
+    """A full disk does not heal by itself."""
+    (told,) = look(statuses=({**LOST, "subject": "journal", "state": state},)).attention
+    assert told.startswith("journal: ")

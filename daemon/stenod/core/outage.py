@@ -30,6 +30,8 @@ class Outage:
     """One thing that can be out. `now` is monotonic."""
 
     out: bool = False
+    wait_seconds_max: float = WAIT_SECONDS[-1]
+    """For what loses something while it waits."""
     _failures: int = 0
     _failed_at: float = 0.0
 
@@ -48,7 +50,7 @@ class Outage:
     @property
     def wait_seconds(self) -> float:
         """How long to wait after the last failure."""
-        return WAIT_SECONDS[min(max(0, self._failures - 1), len(WAIT_SECONDS) - 1)]
+        return min(self.wait_seconds_max, WAIT_SECONDS[min(max(0, self._failures - 1), len(WAIT_SECONDS) - 1)])
 
     def due(self, now: float) -> bool:
         """Whether it may be tried: always while it works."""

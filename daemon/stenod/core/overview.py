@@ -15,6 +15,7 @@ from stenod.core.timeline import Settled, Span, State, Timeline
 
 SPANS_SHOWN = 5
 FATAL = "fatal"
+JOURNAL_LOST = {("journal", "lost"), ("journal", "damaged")}
 BACK = "back"
 PENDING = "pending"
 
@@ -161,7 +162,7 @@ def _attention(
     survey: Survey, troubles: Sequence[Mapping[str, Any]], process: int | None, pending: float, resume: str
 ) -> Iterator[str]:
     for status in troubles:
-        if status.get("state") == FATAL:
+        if (status.get("subject"), status.get("state")) in JOURNAL_LOST or status.get("state") == FATAL:
             yield f"{status.get('subject')}: {status.get('reason')} {status.get('remedy')}".rstrip()
     if process is not None:
         return

@@ -40,6 +40,10 @@ class Reserve(Protocol):
     def give(self) -> bool: ...
 
 
+AUDIO_WAIT_SECONDS_MAX = 2.0
+"""Live audio is lost as long as nobody tries."""
+
+
 class DiskHealth:
     """`note` takes the status records; `reserve` is room for the ledger, None where none is held."""
 
@@ -58,6 +62,7 @@ class DiskHealth:
         self._log = log
         self._note = note
         self._outages = {part: Outage() for part in Part}
+        self._outages[Part.AUDIO].wait_seconds_max = AUDIO_WAIT_SECONDS_MAX
         self._told = False
 
     def failed(self, part: Part, reason: str, remedy: str) -> None:

@@ -5,8 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+from stenod.core.accounts import Account
+from stenod.core.transaction import Transaction
 from stenod.edge import state_directory
 from stenod.edge.ledger import Ledger
+from stenod.edge.segments import Segments
 
 
 def test_the_rate_belongs_to_the_stream(tmp_path: Path) -> None:
@@ -34,3 +37,40 @@ def test_the_rate_belongs_to_the_stream(tmp_path: Path) -> None:
     again = Ledger(directory.ledger)
     assert before == again.open_stream("room", 16_000)
     again.close()
+
+
+def test_no_other_engine_takes_what_waits_for_a_service(tmp_path: Path) -> None:
+    """Without a provider named, audio that a service was transcribing is not given to the engine inside, and stays."""
+    directory = state_directory.named(tmp_path / "state")
+    ledger = Ledger(directory.ledger)
+    ledger.open_stream("room", 16_000)
+    used = Account(
+        name="room-000001",
+        provider="assemblyai",
+        opened_at=1.0,
+        ready_at=1.0,
+        alive_at=2.0,
+        ended_at=2.0,
+        audio=0,
+        overlap=0,
+        billed_seconds=0.0,
+        cost=None,
+    )
+    ledger.commit("room", 0, Transaction(sequence=0, session=1, tail=0, accounts=[used]))
+    ledger.close()
+    segments = Segments(directory.audio("room"), 160_000)
+    segments.append(0, bytes(32_000))
+    segments.close()
+    directory.release()
+    result = subprocess.run(
+        [sys.executable, "-m", "stenod", "run", "--input", "none", "--stream", "room", "--state-dir", directory.path],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (78, "") == (result.returncode, result.stdout)
+    assert "1.0 s of audio in" in result.stderr
+    assert "say --provider assemblyai, or --provider local" in result.stderr
+    assert f"--state-dir {directory.path} --stream room --provider assemblyai" in result.stderr
+    assert list(directory.audio("room").iterdir())

@@ -31,7 +31,7 @@ from stenod.edge.systemd import Notifier
 from stenod.edge.telemetry import Telemetry
 from stenod.engagement import NotPossible
 from stenod.inputs import identity_of, source_of
-from stenod.leftovers import leave, look_behind
+from stenod.leftovers import leave, look_behind, meant_for
 from stenod.options import InputKind, Options
 from stenod.recovery import open_ledger
 from stenod.reload import Reload
@@ -78,12 +78,25 @@ async def run(assembly: Assembly) -> Outcome:
             assembly.telemetry.conceal(provider.key)
         journal = _journal(assembly, log)
         try:
+            _ask_who(assembly, journal)
             parts = _parts(assembly, journal, providers, log)
             outcome = await Daemon(parts).run()
         finally:
             journal.close()
         nursery.cancel_scope.cancel()
     return outcome
+
+
+def _ask_who(assembly: Assembly, journal: Journal) -> None:
+    """Let no other engine take what waits for a service: its words would stay, and the audio go."""
+    options, path = assembly.options, assembly.directory.path
+    service = meant_for(path, options.stream)
+    if not options.providers and service is not None and journal.cursor < journal.tail:
+        message = (
+            f"{journal.pending_seconds():.1f} s of audio in {path} wait for {service}, and no provider is named; say "
+            f"--provider {service}, or --provider local to have the engine inside transcribe them"
+        )
+        raise NotPossible(message, ExitCode.CONFIGURATION)
 
 
 def _journal(assembly: Assembly, log: Log) -> Journal:

@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from stenod.core.timeline import Timeline
+from stenod.edge import inspection
 from stenod.edge import state_directory as directories
 from stenod.edge.ledger import Ledger, LedgerUnusable
 from stenod.edge.segments import Segments
@@ -19,6 +20,7 @@ from stenod.edge.state_directory import StateDirectory
 
 SAMPLES_MAX = 1
 """Nothing is written here."""
+LOCAL = "local"
 READER = "stdout"
 """The reader whose place says what was printed."""
 
@@ -32,8 +34,19 @@ def left(path: Path, stream: str, pending_seconds: float) -> str:
 
 
 def resume(path: Path, stream: str) -> str:
-    """Return the command that transcribes and prints what waits in a directory."""
-    return f"stenod run --input none --state-dir {shlex.quote(str(path))} --stream {shlex.quote(stream)}"
+    """Return the command that transcribes and prints what waits in a directory, with who it was meant for."""
+    words = ["stenod", "run", "--input", "none", "--state-dir", str(path), "--stream", stream]
+    provider = meant_for(path, stream)
+    return shlex.join([*words, *(["--provider", provider] if provider else [])])
+
+
+def meant_for(path: Path, stream: str) -> str | None:
+    """Return the service that transcribed last; None where it was the engine inside, or nobody yet."""
+    try:
+        accounts = [account for one in inspection.survey(path, stream) for account in one.accounts]
+    except inspection.NoJournal:
+        return None
+    return accounts[-1].provider if accounts and accounts[-1].provider != LOCAL else None
 
 
 def look_behind(environment: Mapping[str, str]) -> None:

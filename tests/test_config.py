@@ -435,3 +435,13 @@ def test_a_last_resort_that_would_never_be_asked() -> None:
     (line,) = complaints(overrides=behind)
     assert line.startswith("providers: the engine inside would never take over")
     assert load(None, {}, {**behind, "supervisor.local_after_seconds": 600.0}).options.providers[1] == "local"
+
+
+def test_a_home_of_somebody_else_has_no_file_for_us(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under `sudo -u` the caller's HOME may stay, and may not be read."""
+
+    def forbidden(_path: Path) -> bool:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "is_file", forbidden)
+    assert load(None, {"HOME": str(tmp_path)}).path is None

@@ -10,6 +10,7 @@ import difflib
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -172,7 +173,9 @@ def _leaves(kind: type, prefix: str = "") -> Iterator[tuple[str, Any]]:
 def _user_file(environment: Mapping[str, str]) -> Path | None:
     home = environment.get("XDG_CONFIG_HOME") or (f"{environment['HOME']}/.config" if environment.get("HOME") else "")
     path = Path(home) / "stenod" / "stenod.toml"
-    return path if home and path.is_file() else None
+    with suppress(OSError):  # of somebody else, as under `sudo -u` with the caller's HOME: it is not this user's
+        return path if home and path.is_file() else None
+    return None
 
 
 def _flag_origin(path: str) -> str:

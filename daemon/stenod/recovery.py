@@ -36,23 +36,31 @@ def open_ledger(path: Path, stream: str, rate: int, segments: Segments, log: Log
 
     `used`: whether the stream was recorded before; `unix` is now.
     """
+    gone = used and (not path.exists() or path.stat().st_size == 0)
     if salvage.orphaned(path):
         salvage.set_aside(path, time.strftime(MOMENT, time.gmtime(unix)))
     try:
-        return Opened(*_opened(path, stream, rate, segments, unix=unix, used=used))
+        ledger, state = _opened(path, stream, rate, segments, unix=unix, used=used)
     except LedgerDamaged as damaged:
         aside = salvage.set_aside(path, time.strftime(MOMENT, time.gmtime(unix)))
-        reason = str(damaged)
-    log.error("ledger.damaged", reason=reason, kept=str(aside), remedy=REMEDY)
-    status = records.Status(
+        log.error("ledger.damaged", reason=str(damaged), kept=str(aside), remedy=REMEDY)
+        status = _status(stream, f"the ledger was damaged and is kept as {aside.name}", unix)
+        return Opened(*_opened(path, stream, rate, segments, unix=unix, used=used), status)
+    if not gone:
+        return Opened(ledger, state)
+    log.error("ledger.gone", path=str(path), remedy=REMEDY)
+    return Opened(ledger, state, _status(stream, "the ledger was gone", unix))
+
+
+def _status(stream: str, reason: str, unix: float) -> records.Status:
+    return records.Status(
         stream=stream,
         at=records.rfc3339(unix),
         subject="journal",
         state="damaged",
-        reason=f"the ledger was damaged and is kept as {aside.name}; the audio that is left is transcribed again",
+        reason=f"{reason}; the audio that is left is transcribed again",
         remedy=REMEDY,
     )
-    return Opened(*_opened(path, stream, rate, segments, unix=unix, used=used), status)
 
 
 def _opened(

@@ -10,7 +10,7 @@ from stenod.core.audit import audit
 from stenod.core.chronology import Anchor
 from stenod.core.timeline import State, Timeline
 from stenod.core.transaction import Transaction
-from stenod.edge.inspection import NoJournal, ledger_bytes, lines_after, read, survey
+from stenod.edge.inspection import DamagedJournal, NoJournal, ledger_bytes, lines_after, read, survey
 from stenod.edge.ledger import Ledger
 from stenod.edge.segments import Segments
 
@@ -56,7 +56,7 @@ def test_what_is_no_journal_is_said(tmp_path: Path) -> None:
     with pytest.raises(NoJournal, match="there is no journal"):
         read(tmp_path)
     (tmp_path / "ledger.sqlite").write_bytes(b"no database" * 100)
-    with pytest.raises(NoJournal, match="cannot read"):
+    with pytest.raises(DamagedJournal, match="is damaged"):
         read(tmp_path)
     (tmp_path / "ledger.sqlite").unlink()
     ledger, segments = journal(tmp_path)
@@ -135,3 +135,19 @@ def test_a_journal_of_somebody_else_is_said_to_be(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(Path, "is_file", refuse)
     with pytest.raises(NoJournal, match=r"cannot read the journal in .*: Permission denied"):
         survey(tmp_path)
+
+
+def test_a_ledger_torn_in_its_middle_is_not_sound(tmp_path: Path) -> None:
+    """Also where the rows that are looked at can still be read."""
+    ledger, segments = journal(tmp_path)
+    for number in range(2, 400):
+        ledger.commit("desk", 0, Transaction(lines=[(number, b"x" * 900)], sequence=number + 1, session=1, tail=4))
+    ledger.close()
+    segments.close()
+    path = tmp_path / "ledger.sqlite"
+    torn = bytearray(path.read_bytes())
+    torn[len(torn) // 2 : len(torn) // 2 + 6000] = bytes(6000)
+    path.write_bytes(torn)
+    with pytest.raises(DamagedJournal) as raised:
+        read(tmp_path)
+    assert raised.value.exit_code == 1

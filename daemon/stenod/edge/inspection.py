@@ -52,10 +52,19 @@ class NoJournal(Exception):
     exit_code = ExitCode.NO_INPUT
 
 
+class DamagedJournal(NoJournal):
+    """The ledger is there and cannot be trusted; one sentence."""
+
+    exit_code = 1
+
+
 def read(directory: Path) -> list[Stock]:
-    """Return what each stream of a state directory holds; raises `NoJournal`."""
+    """Return what each stream of a state directory holds; raises `NoJournal`, and `DamagedJournal` where it is torn."""
     with _opened(directory) as database:
         database.execute("BEGIN")
+        (found,) = database.execute("PRAGMA quick_check(1)").fetchone()
+        if found != "ok":
+            raise DamagedJournal(_damaged(directory, found))
         names = database.execute("SELECT stream, rate, tail, sequence, oldest FROM stream ORDER BY stream").fetchall()
         return [_stock(database, directory, *row) for row in names]
 
@@ -101,7 +110,9 @@ def _opened(directory: Path) -> Iterator[sqlite3.Connection]:
     try:
         with closing(sqlite3.connect(f"file:{quote(str(path.resolve()))}?mode=ro", uri=True, timeout=5.0)) as database:
             yield database
-    except sqlite3.Error as error:
+    except sqlite3.DatabaseError as error:
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            raise DamagedJournal(_damaged(directory, str(error))) from error
         message = f"cannot read the journal in {directory}: {error}"
         raise NoJournal(message) from error
 
@@ -212,3 +223,8 @@ def _stored(directory: Path) -> list[Span]:
 def ledger_bytes(directory: Path) -> int:
     """Return what the database takes on the disk, its write-ahead log included."""
     return sum(path.stat().st_size for path in directory.glob(f"{LEDGER_NAME}*"))
+
+
+def _damaged(directory: Path, found: str) -> str:
+    first = found.strip().splitlines()[-1]
+    return f"the ledger in {directory} is damaged ({first}); the next run sets it aside and transcribes the audio again"

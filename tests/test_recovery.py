@@ -149,7 +149,8 @@ async def test_a_ledger_that_is_gone(autojump_clock: trio.abc.Clock, tmp_path: P
     assert [Span(2 * RATE, 5 * RATE)] == journal.pending(0, journal.tail)
     written, _ = await journal.commit([status("after")])
     assert max(before) < written[0].id
-    assert place.opened is not None and place.opened.status is not None
+    assert place.opened is not None
+    assert place.opened.status is not None
     assert "gone" in place.opened.status.reason
     journal.close()
 

@@ -59,6 +59,14 @@ def test_in_the_order_of_time_after_ten_minutes() -> None:
 
 
 @pytest.mark.slow
+def test_in_the_order_of_time_when_an_old_session_dies_draining() -> None:
+    """What it leaves is its successor's, before anything else: nobody else would ever hear it."""
+    mute = Fault(kind="mute", audio=20.0, session=0)
+    world = simulate(seconds=90.0, in_order=True, limit_seconds=60.0, faults=(mute,))
+    account(world, late_words_max=0)
+
+
+@pytest.mark.slow
 def test_outages_one_after_the_other() -> None:
     """What falls behind while the last backlog is being heard queues up."""
     dials = tuple(DialFault(kind="route", start=at, end=at + 90.0) for at in (60.0, 200.0, 340.0))

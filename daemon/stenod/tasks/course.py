@@ -10,10 +10,11 @@ from stenod.tasks.waiting import first_of
 
 
 class Course:
-    """`live`: audio that is not captured now is lost, and captions are wanted now."""
+    """`live`: audio that is not captured now is lost. `in_order`: lines are wanted in time order, not at once."""
 
-    def __init__(self, journal: Journal, clock: Clock, *, live: bool) -> None:
+    def __init__(self, journal: Journal, clock: Clock, *, live: bool, in_order: bool = False) -> None:
         self.live = live
+        self._in_order = in_order
         self.floor = journal.transcribed_end
         """Where the live session's share begins; what is pending before it is late."""
         self.leaving = trio.Event()
@@ -29,6 +30,11 @@ class Course:
         """When it last took a turn, for the watchdog."""
         self._journal = journal
         self._clock = clock
+
+    @property
+    def beside(self) -> bool:
+        """Whether a session may work behind the live one: an old one that is drained, or one on the backlog."""
+        return self.live and not self._in_order and not self.alone.is_set()
 
     def turn(self, state: str) -> None:
         """Note what is being done now."""

@@ -84,7 +84,7 @@ class Handover:
         if old.over.is_set():
             await self._seen_off(old)
             self.course.begin(new, self.journal.first_pending(share))
-        elif self.course.live:
+        elif self.course.beside:
             self.roster.order(new, after=old)
             self.course.floor = self._meet(old, new, cut)
             nursery.start_soon(self._drain, old, share, self.course.floor)

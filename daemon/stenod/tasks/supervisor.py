@@ -4,8 +4,8 @@ It gives sessions their spans. A lost session's rest is pending again, so the ne
 sample: live, catch-up and replay are one path. Where too much has piled up for that, the live session begins at the
 tail at once and what lies behind is the backlog's, for a session of its own. Ahead of a session's limit it hands over.
 
-A source that is not live has no hurry: there the backlog comes first, and an old session is drained before the new one
-begins, so its transcript is in order.
+Where nothing is in a hurry (a source that is not live, lines in the order of time), the backlog comes first, and an old
+session is drained before the new one begins.
 """
 
 from dataclasses import dataclass
@@ -72,7 +72,7 @@ class Supervisor:
         self._clock = clock
         self._log = log
         self._hush = hush
-        self._course = Course(journal, clock, live=live)
+        self._course = Course(journal, clock, live=live, in_order=options.in_order)
         self._cutting = Cutting(
             journal=journal,
             roster=roster,
@@ -129,7 +129,7 @@ class Supervisor:
         self._began_at = self._clock.now()
         behind = trio.CancelScope()
         async with trio.open_nursery() as nursery:
-            if self._beside:
+            if self._course.beside:
                 nursery.start_soon(self._work_behind, nursery, behind)
             while True:
                 try:
@@ -147,11 +147,6 @@ class Supervisor:
             behind.cancel()
         return self._backlog.refused
 
-    @property
-    def _beside(self) -> bool:
-        """Whether a second session may work behind the live one."""
-        return self._course.live and not self._options.in_order and not self._course.alone.is_set()
-
     async def _work_behind(self, nursery: trio.Nursery, scope: trio.CancelScope) -> None:
         with scope:
             await self._backlog.run(nursery, hold=self._options.hold)
@@ -159,7 +154,7 @@ class Supervisor:
     async def _serve(self, nursery: trio.Nursery) -> None:
         """Keep a session on the stream until all is done; raises `Fatal`."""
         session: Session | None = None
-        if not self._beside:
+        if not self._course.beside:
             await self._backlog.clear(nursery)
         while session is not None or not self._course.done():
             if session is None:
@@ -195,7 +190,7 @@ class Supervisor:
     async def _open(self, nursery: trio.Nursery) -> Session | None:
         """Open a session at the first pending sample, or at the tail; None when we are leaving instead."""
         self._course.turn("connecting")
-        if not self._beside:
+        if not self._course.beside:
             if self._hush is not None:
                 self._hush.skip_behind(self._options.late_after_seconds)
             await self._backlog.clear(nursery)
@@ -223,7 +218,7 @@ class Supervisor:
         # A pipe may bring a minute at once: that is no outage, and its lines are wanted in order.
         ahead = journal.captured / journal.rate - (self._clock.now() - self._began_at)
         waiting -= max(0.0, ahead)
-        if not self._beside or journal.finished or waiting <= self._options.late_after_seconds:
+        if not self._course.beside or journal.finished or waiting <= self._options.late_after_seconds:
             course.begin(session, journal.first_pending(course.floor))
             return
         start, replay = journal.live_start(journal.tail)

@@ -161,7 +161,7 @@ def _parts(assembly: Assembly, journal: Journal, providers: Sequence[Provider], 
     )
     supervisor = Supervisor(
         journal=journal,
-        roster=Roster([desk(provider=one) for one in providers], journal=journal, clock=clock, log=log),
+        roster=Roster([desk(provider=one) for one in providers], clock=clock, log=log),
         options=SupervisorOptions(
             hold=holds_on_fatal(options, assembly.environment),
             session_seconds_max=options.rotation.session_seconds_max or None,

@@ -67,7 +67,7 @@ class Theatre:
             until_open=until_open,
             log=self.log,
         )
-        self.roster = Roster([self.sessions], journal=self.journal, clock=self.clock, log=self.log)
+        self.roster = Roster([self.sessions], clock=self.clock, log=self.log)
         self.supervisor = Supervisor(
             journal=self.journal,
             roster=self.roster,

@@ -512,7 +512,7 @@ class World:
         ]
         self.supervisor = Supervisor(
             journal=self.journal,
-            roster=Roster(desks, journal=self.journal, clock=self.clock, log=self.log),
+            roster=Roster(desks, clock=self.clock, log=self.log),
             options=SupervisorOptions(
                 hold=conditions.hold,
                 session_seconds_max=conditions.configured_seconds,

@@ -5,8 +5,8 @@ import trio
 
 from fakes.journal import RATE, Disk
 from fakes.source import quiet, speech
-from stenod.core.timeline import Cause, State
-from stenod.tasks.hush import FOREVER, Hush, QuietOptions, QuietPolicy
+from stenod.core.timeline import FOREVER, Cause, State
+from stenod.tasks.hush import Hush, QuietOptions, QuietPolicy
 from stenod.tasks.journal import Journal
 
 PAUSE = QuietOptions(policy=QuietPolicy.PAUSE, hold_seconds=2.0, preroll_seconds=1.0)

@@ -30,7 +30,7 @@ class House:
             self.desks[-1].provider.last_resort = True
             self.desks[-1].provider.steps_in_seconds = local
         theatre = self.theatre
-        self.roster = Roster(self.desks, journal=theatre.journal, clock=theatre.clock, log=theatre.log)
+        self.roster = Roster(self.desks, clock=theatre.clock, log=theatre.log)
         self.nursery = nursery
 
     def _desk(self, name: str, server: ToyServer) -> Sessions:

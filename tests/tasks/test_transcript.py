@@ -10,9 +10,8 @@ from fakes.journal import RATE, Disk, status
 from fakes.source import speech
 from stenod.core import records
 from stenod.core.sentmap import SentMap
-from stenod.core.timeline import Settled, State
+from stenod.core.timeline import FOREVER, Settled, State
 from stenod.providers.base import Event, Final, Heard, Notice, Partial, Revision, SpokenWord
-from stenod.tasks.hush import FOREVER
 from stenod.tasks.transcript import QUEUE_MAX, Transcript, TranscriptBehind
 
 HEARD = State.TRANSCRIBED

@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from stenod.core.level import quiet_runs
+from stenod.core.timeline import FOREVER
 from stenod.core.turns import PlacedWord
 
 OVERLAP_SECONDS = 2.0
@@ -25,8 +26,6 @@ AFTER_SECONDS = 0.1
 """How far behind the settled audio a quiet point is looked for."""
 CUT_TRUST_SECONDS = 0.3
 """Words that end this close to a cut within speech may be halves: the other side of the cut says them whole."""
-NOWHERE = 2**62
-"""No stream gets there: nothing is distrusted."""
 EDGE_SECONDS = 0.02
 """A block of the meter: this close to the end of the quiet a word may have begun."""
 TOLERANCE_SECONDS = 1.2
@@ -110,7 +109,7 @@ def replay_end(before: bytes, after: bytes, end: int, rate: int) -> tuple[int, i
     for start, stop in quiet_runs(before + after, rate):
         if origin + stop >= end:
             quiet = end if origin + start <= end else origin + (start + stop) // 2
-            return quiet, NOWHERE
+            return quiet, FOREVER
     return reach, max(end, reach - round(CUT_TRUST_SECONDS * rate))
 
 

@@ -14,6 +14,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import pairwise
 
+FOREVER = 2**62
+"""The end of what is open: no stream gets there."""
+
 
 class State(StrEnum):
     """What became of a sample."""

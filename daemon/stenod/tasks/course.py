@@ -3,7 +3,7 @@
 import trio
 
 from stenod.core.clock import Clock
-from stenod.tasks.hush import FOREVER
+from stenod.core.timeline import FOREVER
 from stenod.tasks.journal import Journal
 from stenod.tasks.session import Session
 from stenod.tasks.waiting import first_of

@@ -10,14 +10,13 @@ from enum import StrEnum
 import trio
 
 from stenod.core.quiet import QuietGate
-from stenod.core.timeline import Span, State
+from stenod.core.timeline import FOREVER, Span, State
 from stenod.tasks.journal import Journal
 
 AHEAD_SECONDS = 30.0
 """How far ahead of what is sent it listens at once."""
 TELL_SECONDS = 10.0
 """How much quiet is settled in one commit, as long as it lasts: an SD card is spared one a second."""
-FOREVER = 2**62
 
 
 class QuietPolicy(StrEnum):

@@ -12,10 +12,10 @@ from stenod.core.clock import Clock
 from stenod.core.level import LevelMeter
 from stenod.core.pacing import RateRule
 from stenod.core.sentmap import SentMap
-from stenod.core.timeline import Span
+from stenod.core.timeline import FOREVER, Span
 from stenod.core.turns import force_due
 from stenod.providers.base import Conversation
-from stenod.tasks.hush import FOREVER, Hush
+from stenod.tasks.hush import Hush
 from stenod.tasks.journal import Journal
 from stenod.tasks.link import Link
 from stenod.tasks.waiting import first_of

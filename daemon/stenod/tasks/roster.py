@@ -15,7 +15,6 @@ import trio
 from stenod.core.clock import Clock
 from stenod.core.log import Log
 from stenod.core.verdict import Effect, Rule
-from stenod.tasks.journal import Journal
 from stenod.tasks.session import Session
 from stenod.tasks.sessions import Alone, Fatal, Sessions, Unavailable
 
@@ -36,10 +35,9 @@ class _Place:
 class Roster:
     """What the supervisor knows of providers; the first is the preferred one."""
 
-    def __init__(self, desks: Sequence[Sessions], *, journal: Journal, clock: Clock, log: Log) -> None:
+    def __init__(self, desks: Sequence[Sessions], *, clock: Clock, log: Log) -> None:
         assert desks
         self._places = [_Place(desk) for desk in desks]
-        self._journal = journal
         self._clock = clock
         self._log = log
         self._serving = 0

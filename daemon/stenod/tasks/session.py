@@ -19,10 +19,11 @@ from stenod.core.liveness import Liveness
 from stenod.core.log import Log
 from stenod.core.pacing import RateRule
 from stenod.core.sentmap import SentMap
+from stenod.core.timeline import FOREVER
 from stenod.core.transport import Connection, ConnectionEnded
 from stenod.core.verdict import Failure, Phase
 from stenod.providers.base import Dialect, Event, Finished, Heard, Notice, Ready, Refused
-from stenod.tasks.hush import FOREVER, Hush
+from stenod.tasks.hush import Hush
 from stenod.tasks.journal import Journal
 from stenod.tasks.keepalive import Keepalive
 from stenod.tasks.link import Connect, Link

@@ -134,7 +134,7 @@ async def test_a_ledger_without_room(autojump_clock: trio.abc.Clock, disk: Path)
         await record(journal, 30)
         assert len(journal._ledger.unprinted(STREAM, "tests", 9)) <= 1, "only what the reserve had room for"
         filler.unlink()
-        await record(journal, 40)
+        await record(journal, 20)
         await trio.sleep(WAIT_SECONDS[-1])
         nursery.cancel_scope.cancel()
     assert len([line for *_, line in journal._ledger.unprinted(STREAM, "tests", 99) if len(line) > 40_000]) == 5

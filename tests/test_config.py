@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from stenod import cli, options, values
 from stenod.config import (
+    ENDPOINT,
     FLAGS,
     ConfigErrors,
     Input,
@@ -259,6 +260,13 @@ def test_an_endpoint_on_the_command_line_chooses_its_provider(tmp_path: Path) ->
     assert loaded.origins["providers"] == "option --endpoint"
     (line,) = complaints(None, {"STENOD_PROVIDERS": "local"}, {"assemblyai.endpoint": "ws://127.0.0.1:8080"})
     assert line.startswith('assemblyai.endpoint: nobody would use it: providers is ["local"]')
+    meant = load(
+        None,
+        {"STENOD_PROVIDERS": "local,assemblyai", "STENOD_SUPERVISOR_LOCAL_AFTER_SECONDS": "9"},
+        {ENDPOINT: "ws://127.0.0.1:8080"},
+    )
+    assert meant.options.assemblyai.endpoint == "ws://127.0.0.1:8080"
+    assert complaints(written(tmp_path, 'endpoint = "ws://h"'))[0].startswith("endpoint: unknown")
     path = written(tmp_path, '[assemblyai]\nendpoint = "ws://127.0.0.1:8080"')
     assert complaints(path)[0].startswith("assemblyai.endpoint: nobody would use it: providers is []")
     assert load(path, {}, {"providers": ["local"]}).options.providers == ("local",)
@@ -407,7 +415,7 @@ def test_flags_and_choices_of_the_command_line_are_those_of_the_options() -> Non
     assert get_args(kinds["logging.format"]) == cli.FORMATS
     assert get_args(kinds["supervisor.on_fatal"]) == cli.ON_FATAL
     flags = {flag for option in cli.run.params for flag in option.opts}
-    assert set(FLAGS.values()) | {"--config"} == flags
+    assert {*FLAGS.values(), f"--{ENDPOINT}", "--config"} == flags
 
 
 def test_options_cannot_be_changed() -> None:

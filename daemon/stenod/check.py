@@ -18,9 +18,9 @@ import click
 from stenod.cli import configured, load_configuration
 from stenod.config import ConfigErrors, Loaded, holds_on_fatal, is_service, option_paths, state_directory, value_at
 from stenod.core.verdict import ExitCode
-from stenod.edge.secrets import SecretError, SecretMissing, read_key
-from stenod.options import AssemblyaiOptions, InputKind
-from stenod.providers.assemblyai import AssemblyAI, AssemblyAIOptions
+from stenod.edge.secrets import SecretError, SecretMissing
+from stenod.options import InputKind, Options, table_of
+from stenod.services import SERVICES, Service
 from stenod.values import notation
 
 
@@ -81,25 +81,35 @@ def examine(loaded: Loaded, environment: Mapping[str, str]) -> Finding:
         warnings.append("without a state directory a restart loses the journal; give the unit a StateDirectory=")
     if directory is not None and directory.exists() and not directory.is_dir():
         errors.append(f"cannot use the state directory {directory}: it is a file; name a directory (state_dir)")
-    if "assemblyai" in options.providers:
-        try:
-            key = read_key("assemblyai", environment, options.assemblyai.key_file)
-        except SecretMissing as missing:
-            facts["key"] = "none"
-            serious = options.assemblyai.needs_key and not holds
-            (errors if serious else warnings).append(str(missing))
-        except SecretError as error:
-            facts["key"] = "cannot be used"
-            (warnings if holds else errors).append(str(error))
-        else:
-            facts["key"] = f"from {key.origin}, {len(key.secret)} characters"
-            warnings += [key.warning] if key.warning else []
-        dialect = _dialect(options.assemblyai)
-        errors += [f"assemblyai.{one.option}: {one.text}" for one in dialect.options.errors()]
-        warnings += [f"assemblyai.{one.option}: {one.text}" for one in dialect.warnings()]
+    remote = [SERVICES[name] for name in options.providers if name in SERVICES]
+    for service in remote:
+        found = _examine_service(service, options, environment, holds=holds)
+        facts |= {name if len(remote) == 1 else f"{name} of {service.name}": fact for name, fact in found.facts.items()}
+        warnings += found.warnings
+        errors += found.errors
     if ("local" in options.providers or not options.providers) and not importlib.util.find_spec("pocketsphinx"):
         errors.append("cannot use the engine inside: pocketsphinx is not installed; `pip install 'stenod[local]'`")
     return Finding(facts, tuple(warnings), tuple(errors))
+
+
+def _examine_service(service: Service, options: Options, environment: Mapping[str, str], *, holds: bool) -> Finding:
+    """Return what follows for one of the services."""
+    dialect = service.engaged(options)
+    table = table_of(service.name)
+    errors = [f"{table}.{one.option}: {one.text}" for one in dialect.errors()]
+    warnings = [f"{table}.{one.option}: {one.text}" for one in dialect.warnings()]
+    try:
+        key = service.key(options, environment)
+    except SecretMissing as missing:
+        fact = "none"
+        (errors if service.options(options).needs_key and not holds else warnings).append(str(missing))
+    except SecretError as error:
+        fact = "cannot be used"
+        (warnings if holds else errors).append(str(error))
+    else:
+        fact = f"from {key.origin}, {len(key.secret)} characters"
+        warnings += [key.warning] if key.warning else []
+    return Finding({"key": fact}, tuple(warnings), tuple(errors))
 
 
 def _odd_input(loaded: Loaded) -> Iterator[str]:
@@ -111,19 +121,6 @@ def _odd_input(loaded: Loaded) -> Iterator[str]:
         yield f"there is no file {source.argument!r} (capture.input, {loaded.origins['capture.input']})"
     if source.kind is InputKind.COMMAND and not shutil.which(source.words[0]):
         yield f"there is no command {source.words[0]!r} (capture.input, {loaded.origins['capture.input']})"
-
-
-def _dialect(own: AssemblyaiOptions) -> AssemblyAI:
-    return AssemblyAI(
-        AssemblyAIOptions(
-            endpoint=own.endpoint,
-            region=own.region,
-            speech_model=own.speech_model,
-            format_turns=own.format_turns,
-            inactivity_timeout_seconds=own.inactivity_timeout_seconds,
-            parameters=own.parameters,
-        )
-    )
 
 
 def _as_json(loaded: Loaded | None, finding: Finding) -> dict[str, object]:

@@ -93,10 +93,11 @@ def configured(command: F) -> F:
 
 def load_configuration(config: Path | None, given: Mapping[str, Any], environment: Mapping[str, str]) -> "Loaded":
     """Return the configuration with what the command line said; raises `ConfigErrors`."""
-    from stenod.config import FLAGS, load
+    from stenod.config import ENDPOINT, FLAGS, load
 
     overrides = {path: given[flag.removeprefix("--").replace("-", "_")] for path, flag in FLAGS.items()}
     overrides["providers"] = overrides["providers"] or None
+    overrides[ENDPOINT] = given[ENDPOINT]
     return load(config, environment, {path: value for path, value in overrides.items() if value is not None})
 
 

@@ -48,14 +48,14 @@ class Row:
 
 def tables() -> Mapping[str, Sequence[Rule]]:
     """Return the verdict table of each provider, and the one of what stenod sees itself."""
-    from stenod.providers.assemblyai_rules import RULES
+    from stenod.services import SERVICES
 
-    return {"assemblyai": RULES, LOCAL: LOCAL_RULES}
+    return {**{name: service.rules for name, service in SERVICES.items()}, LOCAL: LOCAL_RULES}
 
 
 @click.command()
 @click.argument("words", nargs=-1, metavar="[CODE|TEXT]")
-@click.option("--provider", metavar="NAME", help="Only this table: assemblyai, local, or stenod (what it sees itself).")
+@click.option("--provider", metavar="NAME", help="Only this table: a provider's, or stenod (what it sees itself).")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array, one object a row.")
 @click.pass_context
 def codes(context: click.Context, words: tuple[str, ...], provider: str | None, *, as_json: bool) -> None:

@@ -9,17 +9,17 @@ It does not know what options mean (`options`) and reads no keys (`edge/secrets`
 import difflib
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 from urllib.parse import urlsplit
 
 from stenod.contradictions import contradictions
 from stenod.core.verdict import ExitCode
-from stenod.options import Input, InputKind, Options, Parameter, Provider
+from stenod.options import LOCAL, Input, InputKind, Options, Parameter, Provider, table_of
 from stenod.sources import Broken, Entry, read_environment, read_file
 from stenod.values import Unfit, convert, notation
 
@@ -38,18 +38,20 @@ FLAGS: Mapping[str, str] = MappingProxyType(
         "output.partials": "--partials",
         "logging.level": "--log-level",
         "logging.format": "--log-format",
-        "assemblyai.endpoint": "--endpoint",
     }
 )
 """What the command line calls an option."""
+ENDPOINT = "endpoint"
+"""The endpoint of the provider that is used first, whichever that is; the command line has one for all."""
+SERVICES = tuple(name for name in get_args(Provider) if name != LOCAL)
 
 WHERE_KEYS_BELONG = (
-    "keys never stand in the configuration: use the systemd credential `assemblyai`, a file named by "
-    "`assemblyai.key_file`, or the variable ASSEMBLYAI_API_KEY"
+    "keys never stand in the configuration: use a systemd credential with the provider's name, a file named by its "
+    "`key_file`, or its variable (ASSEMBLYAI_API_KEY)"
 )
 SECRET_NAME = re.compile(r"(?:^|[._-])(?:api_?key|key|token|secret|password|authorization)$", re.IGNORECASE)
 SECRET_VALUE = re.compile(r"[0-9a-fA-F]{32,}")
-"""What AssemblyAI's keys look like."""
+"""What the keys of services look like."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,9 @@ def load(
         entries = []
         errors.append(ConfigError(broken.what, broken.wrong, broken.allowed, broken.origin))
     entries += read_environment(environment, kinds)
-    entries += [Entry(key, value, _flag_origin(key)) for key, value in overrides.items() if value is not None]
+    asked = [Entry(key, value, _flag_origin(key)) for key, value in overrides.items() if value is not None]
+    meant = _endpoint_path([*entries, *asked])
+    entries += [replace(one, path=meant) if one.path == ENDPOINT else one for one in asked]
     for entry in entries:
         try:
             values[entry.path] = _checked(entry, kinds)
@@ -179,6 +183,8 @@ def _user_file(environment: Mapping[str, str]) -> Path | None:
 
 
 def _flag_origin(path: str) -> str:
+    if path.rpartition(".")[2] == ENDPOINT:
+        return f"option --{ENDPOINT}"
     return f"option {FLAGS[path]}" if path in FLAGS else "command line"
 
 
@@ -256,18 +262,28 @@ CHECKS: Mapping[str, Callable[[Any], None]] = {
     "providers": _check_providers,
     "capture.input": _check_input,
     "capture.input_rate": _check_input_rate,
-    "assemblyai.endpoint": _check_endpoint,
-    "assemblyai.key_file": _check_key_file,
-    "assemblyai.parameters": _check_parameters,
+    **{f"{table_of(name)}.{ENDPOINT}": _check_endpoint for name in SERVICES},
+    **{f"{table_of(name)}.key_file": _check_key_file for name in SERVICES},
+    **{f"{table_of(name)}.parameters": _check_parameters for name in SERVICES},
 }
 """What a type cannot say about a value."""
 
 
+def _endpoint_path(entries: Sequence[Entry]) -> str:
+    """Return whose endpoint the command line means: the first service that is chosen, else the first there is."""
+    chosen = [one.value for one in entries if one.path == "providers"]
+    names = chosen[-1] if chosen and isinstance(chosen[-1], list | tuple) else ()
+    services = [name for name in names if name in SERVICES]
+    return f"{table_of((services or SERVICES)[0])}.{ENDPOINT}"
+
+
 def _choose_by_endpoint(values: dict[str, Any], origins: dict[str, str]) -> None:
     """Let `--endpoint` choose the provider it is for where nothing else chose one."""
-    if origins["assemblyai.endpoint"] == _flag_origin("assemblyai.endpoint") and not values.get("providers"):
-        values["providers"] = ("assemblyai",)
-        origins["providers"] = origins["assemblyai.endpoint"]
+    for name in SERVICES:
+        path = f"{table_of(name)}.{ENDPOINT}"
+        if origins[path] == _flag_origin(path) and not values.get("providers"):
+            values["providers"] = (name,)
+            origins["providers"] = origins[path]
 
 
 def _build(kind: type[Any], values: Mapping[str, Any], prefix: str = "") -> Any:
@@ -284,6 +300,6 @@ def _build(kind: type[Any], values: Mapping[str, Any], prefix: str = "") -> Any:
 
 def _contradicted(options: Options, origins: Mapping[str, str]) -> Iterator[ConfigError]:
     """Return what is wrong between options that are fine each by itself."""
-    asked = origins["assemblyai.endpoint"] == _flag_origin("assemblyai.endpoint")
-    for one in contradictions(options, endpoint_asked=asked):
+    asked = {one for one, origin in origins.items() if origin == _flag_origin(ENDPOINT)}
+    for one in contradictions(options, asked=asked):
         yield ConfigError(one.option, one.wrong, one.allowed, origins[one.option])

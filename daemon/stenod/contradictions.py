@@ -1,9 +1,11 @@
 """Options that are fine each by itself and make no sense together."""
 
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from typing import get_args
 
-from stenod.options import Options
+from stenod.options import LOCAL, Options, Provider, table_of
 from stenod.values import notation
 
 
@@ -16,8 +18,8 @@ class Contradiction:
     allowed: str
 
 
-def contradictions(options: Options, *, endpoint_asked: bool) -> Iterator[Contradiction]:
-    """Return all of them; `endpoint_asked`: the command line names a provider's endpoint."""
+def contradictions(options: Options, *, asked: AbstractSet[str]) -> Iterator[Contradiction]:
+    """Return all of them; `asked`: the endpoints that the command line gives."""
     longest, margin = options.rotation.session_seconds_max, options.rotation.margin_seconds
     if longest and margin >= longest:
         yield Contradiction(
@@ -25,16 +27,15 @@ def contradictions(options: Options, *, endpoint_asked: bool) -> Iterator[Contra
             f"{longest:g} leaves nothing before rotation.margin_seconds, which is {margin:g}",
             "allowed: 0, or more than the margin",
         )
-    if (
-        options.assemblyai.endpoint
-        and "assemblyai" not in options.providers
-        and (endpoint_asked or not options.providers)
-    ):
-        yield Contradiction(
-            "assemblyai.endpoint",
-            f"nobody would use it: providers is {notation(options.providers)}",
-            'allowed: with "assemblyai" among the providers',
-        )
+    for name in get_args(Provider):
+        path = f"{table_of(name)}.endpoint"
+        used = name == LOCAL or name in options.providers or not getattr(options, table_of(name)).endpoint
+        if not used and (path in asked or not options.providers):
+            yield Contradiction(
+                path,
+                f"nobody would use it: providers is {notation(options.providers)}",
+                f'allowed: with "{name}" among the providers',
+            )
     if "local" in options.providers[1:] and not options.supervisor.local_after_seconds:
         yield Contradiction(
             "providers",

@@ -15,13 +15,12 @@ from stenod.core.backoff import Backoff, OpeningBudget
 from stenod.core.log import Log
 from stenod.core.verdict import ExitCode
 from stenod.edge import secrets
-from stenod.options import Options
+from stenod.options import LOCAL, Options
 from stenod.providers.assemblyai import AssemblyAI, AssemblyAIOptions
 from stenod.providers.base import Dialect
 from stenod.providers.billing import FREE
+from stenod.services import SERVICES
 from stenod.tasks.provider import Provider
-
-LOCAL = "local"
 
 
 class NotPossible(Exception):
@@ -57,26 +56,16 @@ async def engaged(
 
 def remote(options: Options, environment: Mapping[str, str], name: str, log: Log) -> tuple[Dialect, str]:
     """Return a service's dialect and its key, empty where none is usable and we hold on, or none is needed."""
-    chosen = options.assemblyai
-    dialect = AssemblyAI(
-        AssemblyAIOptions(
-            endpoint=chosen.endpoint,
-            region=chosen.region,
-            speech_model=chosen.speech_model,
-            format_turns=chosen.format_turns,
-            inactivity_timeout_seconds=chosen.inactivity_timeout_seconds,
-            parameters=dict(chosen.parameters),
-            price_per_hour=chosen.price_per_hour,
-        )
-    )
-    for wrong in dialect.options.errors():
+    service = SERVICES[name]
+    dialect = service.engaged(options)
+    for wrong in dialect.errors():
         raise NotPossible(f"{name}.{wrong.option}: {wrong.text}", ExitCode.CONFIGURATION)
     for warned in dialect.warnings():
         log.warning("configuration.odd", option=f"{name}.{warned.option}", reason=warned.text)
     try:
-        key = secrets.read_key(name, environment, chosen.key_file)
+        key = service.key(options, environment)
     except secrets.SecretError as error:
-        if isinstance(error, secrets.SecretMissing) and not chosen.needs_key:
+        if isinstance(error, secrets.SecretMissing) and not service.options(options).needs_key:
             return dialect, ""
         if not holds_on_fatal(options, environment):
             raise

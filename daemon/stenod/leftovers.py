@@ -17,10 +17,10 @@ from stenod.edge import state_directory as directories
 from stenod.edge.ledger import Ledger, LedgerUnusable
 from stenod.edge.segments import Segments
 from stenod.edge.state_directory import StateDirectory
+from stenod.options import LOCAL
 
 SAMPLES_MAX = 1
 """Nothing is written here."""
-LOCAL = "local"
 READER = "stdout"
 """The reader whose place says what was printed."""
 

@@ -14,6 +14,8 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 Provider = Literal["assemblyai", "local"]
+LOCAL = "local"
+"""The engine inside."""
 Parameter = bool | int | float | str | tuple[str, ...]
 StreamName = Annotated[
     str,
@@ -22,6 +24,16 @@ StreamName = Annotated[
     ),
 ]
 ModelName = Annotated[str, Meta(min_length=1, max_length=100, description="a name of 1 to 100 characters")]
+
+
+def table_of(provider: str) -> str:
+    """Return the table of a service's options."""
+    return provider.replace("-", "_")
+
+
+def key_owner(provider: str) -> str:
+    """Return whose key a service takes: the protocols of one company share it."""
+    return provider.partition("-")[0]
 
 
 class InputKind(StrEnum):

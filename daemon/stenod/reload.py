@@ -10,9 +10,11 @@ from stenod import engagement
 from stenod.config import ConfigErrors, Loaded, option_paths, value_at
 from stenod.core.log import Log
 from stenod.edge.secrets import SecretError
+from stenod.options import LOCAL, table_of
+from stenod.services import SERVICES
 from stenod.tasks.provider import Provider
 
-TABLES = ("assemblyai",)
+TABLES = frozenset(map(table_of, SERVICES))
 """What a new session reads."""
 
 
@@ -43,7 +45,7 @@ class Reload:
             renewed = [
                 (provider, *engagement.remote(loaded.options, self._environment, provider.dialect.name, self._log))
                 for provider in self._providers
-                if provider.dialect.name != engagement.LOCAL
+                if provider.dialect.name != LOCAL
             ]
         except (ConfigErrors, SecretError, engagement.NotPossible) as error:
             self._log.error("reload.refused", reason=str(error))

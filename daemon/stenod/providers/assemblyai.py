@@ -195,6 +195,10 @@ class AssemblyAI:
         """Return the state machine of one new session."""
         return AssemblyAIConversation(formats=self.options.format_turns, partials=self.options.shows_partials)
 
+    def errors(self) -> Sequence[Warned]:
+        """Return what cannot work."""
+        return self.options.errors()
+
     def warnings(self) -> list[Warned]:
         """Return what the server would ignore or refuse without a word beforehand."""
         options = self.options

@@ -202,5 +202,8 @@ class Dialect(Protocol):
     def conversation(self) -> Conversation:
         """Return the state machine of one new session."""
 
+    def errors(self) -> Sequence[Warned]:
+        """Return what cannot work about the options, for the configuration to refuse."""
+
     def warnings(self) -> Sequence[Warned]:
         """Return what is odd about the options but not an error."""

@@ -1,0 +1,57 @@
+"""The services that can transcribe: one row each, from a configured table to a dialect.
+
+Adding one is a dialect in `providers`, a table in `options`, and a row here; whoever needs a provider's key, options,
+rules or words asks this table. The engine inside is no row: it is not configured, it is started (`engagement`).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from stenod.core.verdict import Rule
+from stenod.edge.secrets import Key, read_key
+from stenod.options import AssemblyaiOptions, Options, key_owner, table_of
+from stenod.providers.assemblyai import AssemblyAI, AssemblyAIOptions
+from stenod.providers.assemblyai_rules import RULES as ASSEMBLYAI_RULES
+from stenod.providers.base import Dialect
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """One service."""
+
+    name: str
+    dialect: Callable[[Any], Dialect]
+    """From its table of options."""
+    rules: Sequence[Rule]
+
+    def options(self, options: Options) -> Any:
+        """Return its own table."""
+        return getattr(options, table_of(self.name))
+
+    def engaged(self, options: Options) -> Dialect:
+        """Return its dialect as it is configured."""
+        return self.dialect(self.options(options))
+
+    def key(self, options: Options, environment: Mapping[str, str]) -> Key:
+        """Return its key; raises `SecretError`."""
+        return read_key(key_owner(self.name), environment, self.options(options).key_file)
+
+
+def _assemblyai(own: AssemblyaiOptions) -> Dialect:
+    return AssemblyAI(
+        AssemblyAIOptions(
+            endpoint=own.endpoint,
+            region=own.region,
+            speech_model=own.speech_model,
+            format_turns=own.format_turns,
+            inactivity_timeout_seconds=own.inactivity_timeout_seconds,
+            parameters=dict(own.parameters),
+            price_per_hour=own.price_per_hour,
+        )
+    )
+
+
+SERVICES: Mapping[str, Service] = {
+    service.name: service for service in (Service(name="assemblyai", dialect=_assemblyai, rules=ASSEMBLYAI_RULES),)
+}

@@ -106,6 +106,45 @@ def test_no_keepalive_where_none_is_needed() -> None:
     assert session.keepalive_at() is None
 
 
+def test_no_warmth_where_none_is_needed() -> None:
+    """Most providers let an idle session be."""
+    assert opened().warm_at() is None
+
+
+@pytest.mark.parametrize(
+    ("script", "at"),
+    [
+        ([], 108.0),
+        ([("heard", 103.0)], 111.0),
+        ([("audio", 103.0)], 108.0),
+        ([("audio", 107.5)], 108.5),
+        ([("audio", 120.0)], 121.0),
+        ([("audio", 120.0), ("heard", 120.2)], 128.2),
+        ([("text", 107.5)], 108.0),
+        ([("answered", 107.5)], 108.0),
+    ],
+)
+def test_when_a_provider_is_cold(script: list[tuple[str, float]], at: float) -> None:
+    """It has said nothing for eight seconds, and no audio is on its way; pongs and our words warm nobody."""
+    session = Liveness(LivenessOptions(warm_seconds=8.0), 100.0)
+    for what, moment in script:
+        match what:
+            case "audio":
+                session.said(moment, speech_seconds=0.0)
+            case "text":
+                session.said(moment)
+            case _:
+                getattr(session, what)(moment)
+    assert at == session.warm_at()
+
+
+def test_messages_that_are_no_audio_are_no_speech() -> None:
+    """They put off the keepalive and nothing else."""
+    session = opened()
+    session.said(103.0)
+    assert (108.0, ALIVE) == (session.keepalive_at(), session.health(1000.0))
+
+
 @pytest.mark.parametrize(
     ("pieces", "now", "colour"),
     [

@@ -398,6 +398,21 @@ async def test_a_refusal_that_does_not_end(answer: bytes) -> None:
     [
         (b"HTTP/1.1 429 Slow\r\ndg-error: Too many\r\ncontent-length: 2\r\n\r\n{}", 429, "Too many {}"),
         (b"HTTP/1.1 402 Pay\r\nDG-Error:  No funds \r\nconnection: close\r\n\r\n", 402, "No funds"),
+        (
+            b'HTTP/1.1 401 No\r\ndg-error: No key.\r\ndg-request-id: r1\r\nconnection: close\r\n\r\n{"err":"No key."}',
+            401,
+            '{"err":"No key."} (dg-request-id: r1)',
+        ),
+        (
+            b'HTTP/1.1 429 Slow\r\ndg-request-id: r2\r\ncontent-length: 19\r\n\r\n{"request_id":"r2"}',
+            429,
+            '{"request_id":"r2"}',
+        ),
+        (
+            b"HTTP/1.1 504 Late\r\ndg-request-id: r3\r\nconnection: close\r\n\r\n",
+            504,
+            "HTTP status 504 (dg-request-id: r3)",
+        ),
         (b"HTTP/1.1 503 Busy\r\ncontent-length: 0\r\n\r\n", 503, "HTTP status 503"),
         (b"HTTP/1.1 302 Found\r\nlocation: http://login.example/\r\ncontent-length: 0\r\n\r\n", 302, "HTTP status 302"),
         (b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n\xff!", 200, "\N{REPLACEMENT CHARACTER}!"),
@@ -406,7 +421,9 @@ async def test_a_refusal_that_does_not_end(answer: bytes) -> None:
     ],
 )
 async def test_what_a_refusal_says(answer: bytes, status: int, text: str) -> None:
-    """Deepgram's header comes before the body, a long body is cut, and without any the status is the text."""
+    """Deepgram's headers stand beside the body where it does not say the same, a long body is cut, and without any the
+    status is the text.
+    """
     ended = await refused_by(answering(answer))
     assert (text, status) == (ended.text, ended.http_status)
 
@@ -774,3 +791,17 @@ async def test_cancelled_at_every_step(wire: Callable[..., Wire], autojump_clock
         if not instrument.scope.cancel_called:
             break
     assert step > 5
+
+
+async def test_the_headers_of_the_response() -> None:
+    """Names in lower case, values in order; what the provider says of the session there is not lost."""
+
+    async def answering_with_headers(stream: trio.abc.Stream) -> None:
+        server = Server(stream)
+        head = ACCEPTED.format(await server.request()).removesuffix("\r\n")
+        await stream.send_all(f"{head}DG-Request-Id: r1\r\nx-two: a\r\nX-Two: b\r\n\r\n".encode())
+        with suppress(trio.EndOfChannel):
+            await server.frame()
+
+    async with listening(answering_with_headers) as port, connected(f"ws://127.0.0.1:{port}/") as connection:
+        assert ("r1", "a, b") == (connection.headers["dg-request-id"], connection.headers["x-two"])

@@ -9,6 +9,8 @@ class FakeConnection:
     """Delivers what was queued before it ends, like the real one; `send` fails once the end is known."""
 
     def __init__(self) -> None:
+        self.headers: dict[str, str] = {}
+        """Of the upgrade's response."""
         self.sent: list[tuple[float, Frame]] = []
         self.pings: list[float] = []
         self.closed_at: float | None = None

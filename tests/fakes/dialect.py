@@ -1,11 +1,12 @@
 """A toy provider: a dialect with JSON messages, one key a message, and a server that speaks it.
 
-Server: `{"ready": id}`, `{"final": [turn, [[text, start, end]]]}`, `{"heard": seconds}`, `{"finished": complete}`, ...
+Server: `{"ready": id}`, `{"final": [turn, [[text, start, end]]]}`, `{"heard": seconds}`, `{"finished": complete}`,
+`{"ask": answer}` (to be answered with that), ...
 Client: audio as binary; `bye`, `alive` and `force` as text.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +28,7 @@ from stenod.providers.base import (
     Refused,
     Request,
     Revision,
+    Say,
     SpokenWord,
     Warned,
 )
@@ -73,14 +75,18 @@ def said(**message: Any) -> str:
 class ToyConversation:
     """One session's state: which turn is open, and what is held until when."""
 
-    def __init__(self, greets: bool, keepalive: str | None) -> None:
+    def __init__(self, greets: bool, keepalive: str | None, closes: bool = False) -> None:
         self._greets = greets
         self._keepalive = keepalive
+        self._closes = closes
+        self._asked = False
+        self.clean: bool | None = None
+        """How it was said to have been closed."""
         self._open_since: float | None = None
         self._held: tuple[float, list[Event]] | None = None
 
-    def opened(self) -> list[Event]:
-        return [] if self._greets else [Ready(None)]
+    def opened(self, headers: Mapping[str, str]) -> list[Event]:
+        return [] if self._greets else [Ready(headers.get("toy-session"))]
 
     def audio(self, pcm: bytes) -> Frame:
         return pcm
@@ -92,6 +98,7 @@ class ToyConversation:
         return "force"
 
     def goodbye(self) -> list[Frame]:
+        self._asked = True
         return ["bye"]
 
     def receive(self, message: Frame, now: float) -> list[Event]:
@@ -120,6 +127,8 @@ class ToyConversation:
                 return [Heard(value)]
             case "finished":
                 return [Finished(complete=value, billed_seconds=1.5)]
+            case "ask":
+                return [Say(value)]
             case "refused":
                 return [Refused(*value)]
             case "revision":
@@ -133,8 +142,10 @@ class ToyConversation:
     def deadline(self) -> float | None:
         return None if self._held is None else self._held[0]
 
-    def closed(self) -> list[Event]:
-        return self._release()
+    def closed(self, *, clean: bool) -> list[Event]:
+        self.clean = clean
+        finished = [Finished(complete=True)] if clean and self._closes and self._asked else []
+        return [*self._release(), *finished]
 
     def turn_open_since(self) -> float | None:
         return self._open_since
@@ -146,7 +157,7 @@ class ToyConversation:
 
 @dataclass
 class ToyDialect:
-    """`greets`: it says when it is ready, else the upgrade is enough."""
+    """`greets`: it says when it is ready, else the upgrade is enough. `closes`: its close answers a goodbye."""
 
     limits: Limits = field(
         default_factory=lambda: Limits(chunk_seconds_min=0.05, chunk_seconds_max=1.0, drain_seconds_max=6.0)
@@ -155,6 +166,7 @@ class ToyDialect:
     name: str = "toy"
     greets: bool = True
     keepalive: str | None = None
+    closes: bool = False
     billing: Billing = BILLING
     conversations: list[ToyConversation] = field(default_factory=list)
 
@@ -162,8 +174,11 @@ class ToyDialect:
         return Request(url=f"ws://toy/{rate}", headers=(("key", key),), public_url="ws://toy")
 
     def conversation(self) -> ToyConversation:
-        self.conversations.append(ToyConversation(self.greets, self.keepalive))
+        self.conversations.append(ToyConversation(self.greets, self.keepalive, self.closes))
         return self.conversations[-1]
+
+    def errors(self) -> list[Warned]:
+        return []
 
     def warnings(self) -> list[Warned]:
         return []
@@ -191,6 +206,11 @@ class Behaviour:
     finish_seconds: float | None = 0.1
     """From our goodbye to its last words; None: never."""
     pong_seconds: float | None = 0.05
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Of the upgrade's response."""
+    finishes: bool = True
+    """Answers a goodbye in words and closes with 1000, else only with a close of this code."""
+    finish_code: int | None = 1005
 
 
 class ToySession(FakeConnection):
@@ -203,6 +223,7 @@ class ToySession(FakeConnection):
         self.opened_at = trio.current_time()
         self.bye_at: float | None = None
         self.pong_seconds = behaviour.pong_seconds
+        self.headers = dict(behaviour.headers)
         self._nursery = nursery
         self._rate = rate
         self._samples = 0
@@ -248,8 +269,9 @@ class ToySession(FakeConnection):
         turn = self.behaviour.turn_seconds
         if turn is not None and self._samples > self._turns * turn * self._rate:
             self._turn(self._turns * turn, self._samples / self._rate)
-        self.say(said(finished=True))
-        self.end("", 1000)
+        if self.behaviour.finishes:
+            self.say(said(finished=True))
+        self.end("", 1000 if self.behaviour.finishes else self.behaviour.finish_code)
 
 
 class ToyServer:

@@ -347,6 +347,7 @@ class WatchedConnection:
     def __init__(self, connection: Connection, sent: list[tuple[float, float]]) -> None:
         self._connection = connection
         self._sent = sent
+        self.headers = connection.headers
         self.receive = connection.receive
         self.ping = connection.ping
         self.close = connection.close

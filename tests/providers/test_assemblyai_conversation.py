@@ -128,7 +128,7 @@ def kinds(events: Sequence[Event]) -> list[str]:
 def test_a_session_from_hello_to_goodbye() -> None:
     """Universal-Streaming with formatted twins: partials, one final, what it cost."""
     session = Session(begun=False)
-    assert session.conversation.opened() == []
+    assert session.conversation.opened({}) == []
     assert session.says(BEGIN) == [Ready(SESSION, 1795210800.0), Notice("model", "universal-streaming-english")]
     first = session.says(turn(0, "", [word("open", 1200, 1360, settled=False)]))
     assert first == [Partial(0, "open", (SpokenWord("open", 1.2, 1.36, 0.9),))]
@@ -145,7 +145,7 @@ def test_a_session_from_hello_to_goodbye() -> None:
     assert session.says(TWIN) == [Final(0, "Open the window.", words), Heard(1.88)]
     assert session.conversation.goodbye() == ('{"type":"Terminate"}',)
     assert session.says(TERMINATION) == [Finished(complete=True, audio_seconds=4.0, billed_seconds=6.0)]
-    assert session.conversation.closed() == []
+    assert session.conversation.closed(clean=False) == []
 
 
 def test_frames() -> None:
@@ -193,8 +193,10 @@ def test_an_end_that_is_held_survives_the_end_of_the_session() -> None:
     """It was said to be over: no connection that breaks may lose it."""
     session = Session()
     session.says(RAW)
-    assert [event.text for event in session.conversation.closed() if isinstance(event, Final)] == ["open the window"]
-    assert session.conversation.closed() == []
+    assert [event.text for event in session.conversation.closed(clean=False) if isinstance(event, Final)] == [
+        "open the window"
+    ]
+    assert session.conversation.closed(clean=False) == []
 
 
 def test_termination_releases_what_is_held() -> None:
@@ -576,7 +578,7 @@ def test_nothing_that_a_peer_says_breaks_the_promises(script: list, formats: boo
         assert since is None or since >= 0
         deadline = session.conversation.deadline()
         assert deadline is None or deadline <= session.now + HOLD_SECONDS
-    session.log += session.conversation.closed()
+    session.log += session.conversation.closed(clean=False)
     finals = [event for event in session.log if isinstance(event, Final)]
     assert len({event.turn for event in finals}) == len(finals)
     assert all(event.text and event.words for event in finals)

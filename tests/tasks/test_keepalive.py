@@ -9,23 +9,43 @@ from fakes.clock import FakeClock
 from fakes.connection import FakeConnection
 from fakes.dialect import ToyConversation, said
 from stenod.core.liveness import Liveness, LivenessOptions
+from stenod.core.pacing import RateRule
+from stenod.core.sentmap import SentMap
 from stenod.core.transport import ABNORMAL, ConnectionEnded
-from stenod.providers.base import Event, Final
+from stenod.providers.base import Event, Final, Limits
 from stenod.tasks.keepalive import Keepalive
 from stenod.tasks.link import Link
+from stenod.tasks.warmth import Warmth
 
 
 class Patient:
     """A session's timers beside a receiver, as in a session."""
 
-    def __init__(self, *, keepalive_seconds: float | None = None, keepalive: str | None = "alive") -> None:
+    def __init__(
+        self,
+        *,
+        keepalive_seconds: float | None = None,
+        keepalive: str | None = "alive",
+        warm_seconds: float | None = None,
+    ) -> None:
         self.connection = FakeConnection()
         clock = FakeClock()
-        options = LivenessOptions(keepalive_seconds=keepalive_seconds)
+        options = LivenessOptions(keepalive_seconds=keepalive_seconds, warm_seconds=warm_seconds)
         self.link = Link(self.connection, Liveness(options, trio.current_time()), clock, 3.0)
         self.conversation = ToyConversation(greets=True, keepalive=keepalive)
         self.delivered: list[tuple[float, list[Event]]] = []
-        self.keepalive = Keepalive(self.link, self.conversation, clock, self._deliver)
+        self.wanted = True
+        self.sent_map = SentMap(1000, 0)
+        self.rate_rule = RateRule(1.25)
+        warmth = Warmth(
+            conversation=self.conversation,
+            limits=Limits(chunk_seconds_min=0.05, chunk_seconds_max=1.0),
+            sent_map=self.sent_map,
+            rate_rule=self.rate_rule,
+            clock=clock,
+            wanted=lambda: self.wanted,
+        )
+        self.keepalive = Keepalive(self.link, self.conversation, clock, self._deliver, warmth)
         self.ended: tuple[float, ConnectionEnded] | None = None
 
     async def live(self, seconds: float) -> None:
@@ -139,7 +159,7 @@ async def test_keepalive_only_when_nothing_was_sent(autojump_clock: trio.abc.Clo
     nursery.start_soon(patient.live, 100.0)
     for _ in range(20):
         await trio.sleep(1.0)
-        await patient.link.send(b"audio")
+        await patient.link.send(b"audio", speech_seconds=0.0)
     assert patient.connection.texts == []
     await trio.sleep(16.0)
     alive = [at for at, frame in patient.connection.sent if frame == "alive"]

@@ -13,7 +13,7 @@ from fakes.source import speech
 from stenod.core.pacing import RateRule
 from stenod.core.transport import ConnectionEnded
 from stenod.core.verdict import Phase, judge
-from stenod.providers.base import Event, Final, Heard, Limits, Notice, Ready
+from stenod.providers.base import Event, Final, Heard, Limits, Notice, Ready, Say
 from stenod.tasks.session import OVERTAKEN, Session
 from stenod.tasks.session_end import Ended
 from stenod.tasks.session_options import SessionOptions
@@ -365,7 +365,7 @@ async def test_a_dialect_that_is_broken_anywhere(
     """Whichever of its methods raises: a defect, the connection closed, and the session over."""
     stage = Stage(nursery)
 
-    def broken(*_arguments: object) -> None:
+    def broken(*_arguments: object, **_named: object) -> None:
         raise KeyError(method)
 
     setattr(stage.session._conversation, method, broken)
@@ -464,3 +464,94 @@ async def test_keepalive_in_an_idle_session(autojump_clock: trio.abc.Clock, nurs
     await trio.sleep(60.0)
     assert 11 <= len(stage.peer.texts) <= 12
     assert {"alive"} == set(stage.peer.texts)
+
+
+async def test_the_conversation_gets_the_headers(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
+    """Where the upgrade is the acceptance, its headers may name the session."""
+    stage = Stage(
+        nursery, Behaviour(ready_seconds=None, headers={"toy-session": "t7"}), dialect=ToyDialect(greets=False)
+    )
+    await stage.run(end=1000)
+    assert "t7" == stage.session.provider_session
+
+
+async def test_answers_are_sent_in_order(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
+    """Before it is ready, while audio goes out, and while it drains; the transcript hears nothing of them."""
+    stage = Stage(nursery, Behaviour(ready_seconds=2.0, finish_seconds=3.0), seconds=5.0)
+    stage.start(nursery)
+    await trio.sleep(1.0)
+    stage.peer.say(said(ask="one"), said(ask="two"))
+    await trio.sleep(2.0)
+    stage.peer.say(said(ask="three"))
+    stage.session.cut(5000)
+    await trio.sleep(2.0)
+    assert stage.peer.bye_at is not None
+    stage.peer.say(said(ask="four"))
+    await stage.session.over.wait()
+    assert ["one", "two", "three", "bye", "four"] == stage.peer.texts
+    assert not [event for event in stage.events if isinstance(event, Say)]
+    assert stage.session.ended is not None
+    assert stage.session.ended.complete
+
+
+async def test_an_answer_that_is_not_taken(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
+    """It has the deadline of every message."""
+    stage = Stage(nursery, seconds=0.0)
+    stage.start(nursery)
+    await trio.sleep(1.0)
+    stage.peer.send_seconds = 1e6
+    stage.peer.say(said(ask="one"))
+    with trio.fail_after(6.0):
+        await stage.session.over.wait()
+    assert stage.session.ended is not None
+    assert "send-deadline" == judge(stage.session.ended.failure, stage.session.dialect.rules).name
+
+
+@pytest.mark.parametrize(
+    ("code", "clean"), [(1005, True), (1000, True), (1006, False), (1001, False), (1011, False), (None, False)]
+)
+async def test_a_close_as_the_answer_to_a_goodbye(
+    autojump_clock: trio.abc.Clock, nursery: trio.Nursery, code: int | None, clean: bool
+) -> None:
+    """`Finished` out of `closed` counts like one that was received: all that was sent is heard."""
+    behaviour = Behaviour(turn_seconds=None, finishes=False, finish_code=code)
+    stage = Stage(nursery, behaviour, dialect=ToyDialect(closes=True))
+    ended = await stage.run(end=2000)
+    assert clean == stage.session._conversation.clean  # type: ignore[attr-defined]
+    assert clean == ended.complete
+    assert ([Heard(2.0)] if clean else []) == [event for event in stage.events if isinstance(event, Heard)]
+
+
+async def test_a_close_that_nobody_asked_for(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
+    """It answers no goodbye, so that none is made up for it."""
+    stage = Stage(nursery, Behaviour(turn_seconds=None), dialect=ToyDialect(closes=True), seconds=100.0)
+    stage.start(nursery)
+    await trio.sleep(3.0)
+    stage.peer.end("", 1000)
+    await stage.session.over.wait()
+    assert stage.session.ended is not None
+    assert not stage.session.ended.complete
+    assert [] == [event for event in stage.events if isinstance(event, Heard)]
+    assert stage.session._conversation.clean  # type: ignore[attr-defined]
+
+
+async def test_silence_for_a_provider_that_needs_some(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
+    """Before the audio it is known as injected, so that what comes later keeps its place; after the goodbye there is
+    none.
+    """
+    limits = Limits(chunk_seconds_min=0.05, chunk_seconds_max=1.0, warm_seconds=8.0, drain_seconds_max=60.0)
+    behaviour = Behaviour(turn_seconds=None, finish_seconds=50.0)
+    stage = Stage(nursery, behaviour, dialect=ToyDialect(limits=limits), seconds=2.0)
+    stage.start(nursery, begin=None)
+    await trio.sleep(8.9)
+    assert bytes(2 * 300) == stage.peer.pcm
+    stage.peer.say(said(heard=0.0))
+    stage.session.begin(500)
+    stage.session.cut(1500)
+    await stage.session.over.wait()
+    assert bytes(2 * 300) + speech(500, 1000) == stage.peer.pcm
+    assert (1.3, 500, 1000) == (
+        stage.session.sent_map.seconds,
+        stage.session.sent_map.position(0.3),
+        stage.session.sent_map.position(0.8),
+    )

@@ -10,6 +10,8 @@ Any message counts as an answer: a pong may queue behind a large message on a sl
 from dataclasses import dataclass
 from enum import StrEnum
 
+WARM_PAUSE_SECONDS = 1.0
+"""Audio that went out within this time is on its way to an answer; silence follows only then."""
 SPEECH_SECONDS_MIN = 0.3
 """Louder than the room for this long in all, since the provider last spoke: shorter than a word is noise."""
 
@@ -31,6 +33,7 @@ class LivenessOptions:
     pong_seconds: float = 3.0
     stall_seconds: float = 30.0
     keepalive_seconds: float | None = None
+    warm_seconds: float | None = None
 
 
 @dataclass(slots=True)
@@ -40,23 +43,29 @@ class Liveness:
     options: LivenessOptions
     opened_at: float
     _said_at: float = 0.0
+    _heard_at: float = 0.0
+    _streamed_at: float = 0.0
     _answered_at: float = 0.0
     _asked_at: float | None = None
     _speech_since: float | None = None
     _speech_seconds: float = 0.0
 
     def __post_init__(self) -> None:
-        self._said_at = self._answered_at = self.opened_at
+        self._said_at = self._heard_at = self._streamed_at = self._answered_at = self.opened_at
 
-    def said(self, now: float, *, speech_seconds: float) -> None:
-        """We sent a message, and so much in it was louder than the room. A click is no speech."""
+    def said(self, now: float, *, speech_seconds: float | None = None) -> None:
+        """We sent a message; of audio, so much in it was louder than the room. A click is no speech."""
         self._said_at = now
+        if speech_seconds is None:
+            return
+        self._streamed_at = now
         self._speech_seconds += speech_seconds
         if self._speech_since is None and self._speech_seconds >= SPEECH_SECONDS_MIN:
             self._speech_since = now
 
     def heard(self, now: float) -> None:
         """The provider sent a message."""
+        self._heard_at = now
         self._speech_since = None
         self._speech_seconds = 0.0
         self.answered(now)
@@ -80,6 +89,12 @@ class Liveness:
         if self.options.keepalive_seconds is None:
             return None
         return self._said_at + self.options.keepalive_seconds
+
+    def warm_at(self) -> float | None:
+        """When a provider that says nothing is to be sent some silence; None where it needs none."""
+        if self.options.warm_seconds is None:
+            return None
+        return max(self._heard_at + self.options.warm_seconds, self._streamed_at + WARM_PAUSE_SECONDS)
 
     def health(self, now: float) -> Health:
         """Return the colour."""

@@ -4,6 +4,7 @@ A connection carries whole messages both ways. Everything that can go wrong is o
 holds what was observed and interprets nothing.
 """
 
+from collections.abc import Mapping
 from typing import Protocol
 
 Frame = str | bytes
@@ -23,6 +24,8 @@ OVERSIZED = "oversized-message"
 DEFECT = "defect"
 ABNORMAL = 1006
 """RFC 6455: no close frame was seen."""
+CLEAN_CODES = (1000, 1005)
+"""RFC 6455: the purpose is fulfilled, or the close frame has no code. Going away (1001) fulfils nothing."""
 
 
 class ConnectionEnded(Exception):
@@ -37,9 +40,18 @@ class ConnectionEnded(Exception):
         self.http_status = http_status
         self.local = local
 
+    @property
+    def clean(self) -> bool:
+        """Whether the peer ended it with a close frame that names no trouble."""
+        return not self.local and self.close_code in CLEAN_CODES
+
 
 class Connection(Protocol):
     """An open WebSocket."""
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers of the upgrade's response, names in lower case; one that came twice is joined with a comma."""
 
     async def send(self, frame: Frame, seconds: float) -> None:
         """Send one message; a send that takes longer than `seconds` has ended the connection."""

@@ -12,7 +12,7 @@ the package; so we keep the first bytes of the peer's answer, and read the statu
 import re
 import socket
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from urllib.parse import urlsplit
 
@@ -31,6 +31,8 @@ MESSAGES_WAITING_MAX = 64
 BODY_CHARACTERS_MAX = 2000
 ANSWER_BYTES_MAX = 64 * 1024
 """To the request for an upgrade; what refuses at greater length is cut off."""
+ERROR_HEADERS, ID_HEADERS = ("dg-error",), ("dg-request-id",)
+"""Where a refusal says its reason, and the number that the provider's support asks for, besides the body: Deepgram."""
 STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([0-9]{3})\b")
 PROTOCOL_ERROR = 1002
 """RFC 6455: the other side does not keep to the protocol."""
@@ -119,6 +121,8 @@ class TrioWebsocket:
         self._connection = connection
         self._stream = stream
         self._guard = guard
+        self.headers: Mapping[str, str] = _decoded(connection.handshake_headers)
+        """See `core.transport.Connection`."""
 
     async def send(self, frame: Frame, seconds: float) -> None:
         """Send one message within `seconds`."""
@@ -238,7 +242,7 @@ async def _upgrade(
 def _refusal(error: Exception | None, answer: bytes) -> ConnectionEnded:
     """Say why there is no upgrade; `error` is the reader's, `answer` what the peer said."""
     if isinstance(error, ConnectionRejected):
-        return _refused(error.status_code, list(error.headers or ()), error.body or b"")
+        return _refused(error.status_code, error.headers or (), error.body or b"")
     head, _, body = answer.partition(b"\r\n\r\n")
     first, *lines = head.split(b"\r\n")
     status = STATUS_LINE.match(first)
@@ -253,13 +257,25 @@ def _refusal(error: Exception | None, answer: bytes) -> ConnectionEnded:
     return ConnectionEnded("the peer hung up during the handshake", close_code=transport.ABNORMAL)
 
 
-def _refused(status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> ConnectionEnded:
-    named = [value.decode("utf-8", "replace") for name, value in headers if name.lower() == b"dg-error"]
+def _refused(status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> ConnectionEnded:
+    """Say what a refusal says: the body, with what only the headers name before and behind it."""
+    named = _decoded(headers)
     said = body.decode("utf-8", "replace")[:BODY_CHARACTERS_MAX].strip()
     if said.startswith("<"):  # a page for a browser, from somebody between us and the provider
         said = f"HTTP status {status}, with a web page"
-    text = " ".join([*named, said]).strip()
-    return ConnectionEnded(text or f"HTTP status {status}", http_status=status)
+    reasons = [named[name] for name in ERROR_HEADERS if named.get(name, "") not in said]
+    text = " ".join([*reasons, said]).strip() or f"HTTP status {status}"
+    numbers = [f"({name}: {named[name]})" for name in ID_HEADERS if named.get(name, "") not in said]
+    return ConnectionEnded(" ".join([text, *numbers]), http_status=status)
+
+
+def _decoded(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Return headers by their names in lower case, each cut at a sensible length."""
+    found: dict[str, str] = {}
+    for name, value in headers:
+        key, text = (raw.decode("utf-8", "replace").strip() for raw in (name.lower(), value))
+        found[key] = f"{found[key]}, {text}" if key in found else text[:BODY_CHARACTERS_MAX]
+    return found
 
 
 def _dial_failure(host: str, error: BaseException) -> ConnectionEnded:

@@ -91,7 +91,7 @@ class AssemblyAIConversation:
             "Error": self._error,
         }
 
-    def opened(self) -> list[Event]:
+    def opened(self, headers: Mapping[str, str]) -> list[Event]:  # noqa: ARG002
         """Return nothing: the key is judged after the upgrade, so that ready is when `Begin` came."""
         return []
 
@@ -136,7 +136,7 @@ class AssemblyAIConversation:
         """Return when the next held turn is due."""
         return min((held.deadline for held in self._held.values()), default=None)
 
-    def closed(self) -> list[Event]:
+    def closed(self, *, clean: bool) -> list[Event]:  # noqa: ARG002
         """Return the held turns; an open one has no end, so its words are not final."""
         return self._release(self._held)
 

@@ -9,7 +9,7 @@ this session, as the provider counts them; the session's sent map turns them int
 been recognised, its words stand in `Final`s that were emitted before it, and there are no others. Never generous.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -31,6 +31,11 @@ class Limits:
     """None: no limit is known."""
     keepalive_seconds: float | None = None
     """Say something at least this often when no audio goes out; None: nothing is needed."""
+    warm_seconds: float | None = None
+    """A provider that has said nothing for so long, while no audio goes out, is sent some silence, so that it has
+    something to answer; None: not needed."""
+    warm_chunk_seconds: float = 0.3
+    """How much silence at a time, within the limits of a chunk."""
     drain_seconds_max: float = 10.0
     """How long the last words may take after our goodbye."""
     reports_silence: bool = False
@@ -130,16 +135,28 @@ class Notice:
     text: str = ""
 
 
-Event = Ready | Partial | Final | Heard | Finished | Refused | Revision | Notice
 Frame = str | bytes
 """One WebSocket message: text or binary."""
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """The conversation wants this message sent now: an answer, a second goodbye. Several are sent in order."""
+
+    frame: Frame
+
+
+Event = Ready | Partial | Final | Heard | Finished | Refused | Revision | Notice | Say
 
 
 class Conversation(Protocol):
     """One session's protocol state. All methods are synchronous and pure but for that state."""
 
-    def opened(self) -> list[Event]:
-        """Return what the upgrade itself tells: `Ready` from a provider that sends no hello, else nothing."""
+    def opened(self, headers: Mapping[str, str]) -> list[Event]:
+        """Return what the upgrade itself tells: `Ready` from a provider that sends no hello, else nothing.
+
+        `headers`: those of the upgrade's response, names in lower case.
+        """
 
     def audio(self, pcm: bytes) -> Frame:
         """Return the message that carries this chunk (s16le mono at the session's rate)."""
@@ -162,8 +179,12 @@ class Conversation(Protocol):
     def deadline(self) -> float | None:
         """Return when `due` wants to be called next, on the same clock; None: not at all."""
 
-    def closed(self) -> list[Event]:
-        """Return what is still held when the session has ended, whatever the reason."""
+    def closed(self, *, clean: bool) -> list[Event]:
+        """Return what is still held when the session has ended, whatever the reason.
+
+        `clean`: the peer itself ended it in good order, with a close frame that says 1000 or has no code. Where that
+        is a provider's only answer to our goodbye, `Finished` is among what is returned. A `Say` comes too late here.
+        """
 
     def turn_open_since(self) -> float | None:
         """Return the session time at which the open turn began, None where none is open."""

@@ -31,8 +31,8 @@ class Link:
         self._heard = trio.Event()
         self.liveness = liveness
 
-    async def send(self, frame: Frame, *, speech_seconds: float = 0.0) -> None:
-        """Send one message or raise `ConnectionEnded`; so much of its audio is louder than the room."""
+    async def send(self, frame: Frame, *, speech_seconds: float | None = None) -> None:
+        """Send one message or raise `ConnectionEnded`; of audio, so much is louder than the room."""
         await self._connection.send(frame, self._send_seconds)
         self.liveness.said(self._clock.now(), speech_seconds=speech_seconds)
 

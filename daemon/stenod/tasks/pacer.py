@@ -139,9 +139,9 @@ class Pacer:
     async def _send(self, chunk: Chunk, link: Link) -> None:
         rate = self._journal.rate
         size = chunk.samples + chunk.padding
-        at = self._rate_rule.allowed_at(self._clock.now(), size / rate)
-        if at > self._clock.now():
-            await trio.sleep(at - self._clock.now())
+        # Looked at again after each wait: silence may have been sent meanwhile, and counts too.
+        while (pause := self._rate_rule.allowed_at(self._clock.now(), size / rate) - self._clock.now()) > 0:
+            await trio.sleep(pause)
             if self.sent + chunk.samples > self.end:
                 return
         pcm = self._journal.read(self.sent, chunk.samples)

@@ -1,11 +1,9 @@
 """One session: from the dial to the last word, and how it ended.
 
-Opening, ready, draining, ended. While it lives, four tasks run in it: the receiver (decodes and hands on, nothing
-else), the pacer, the timers and the pings. Whichever sees the end first ends all. A session never raises for an
-expected end: `ended` says what was observed. An exception of ours ends only this session, as a defect with its
+Opening, ready, draining, ended. While it lives, five tasks run in it: the receiver (decodes and hands on, nothing
+else), the pacer, the answers, the timers and the pings. Whichever sees the end first ends all. A session never raises
+for an expected end: `ended` says what was observed. An exception of ours ends only this session, as a defect with its
 traceback logged, and capture goes on.
-
-Whatever happens once we are connected, we say goodbye: an open session costs money (law 11).
 """
 
 from collections.abc import Awaitable, Callable
@@ -22,19 +20,18 @@ from stenod.core.sentmap import SentMap
 from stenod.core.timeline import FOREVER
 from stenod.core.transport import Connection, ConnectionEnded
 from stenod.core.verdict import Failure, Phase
-from stenod.providers.base import Dialect, Event, Finished, Heard, Notice, Ready, Refused
+from stenod.providers.base import Dialect, Event, Finished, Heard, Notice, Ready, Refused, Say
+from stenod.tasks.answers import Answers
 from stenod.tasks.hush import Hush
 from stenod.tasks.journal import Journal
 from stenod.tasks.keepalive import Keepalive
 from stenod.tasks.link import Connect, Link
 from stenod.tasks.pacer import Pacer
+from stenod.tasks.parting import CLOSE_SECONDS, part
 from stenod.tasks.session_end import Ended, defect, joined
 from stenod.tasks.session_options import SessionOptions
+from stenod.tasks.warmth import Warmth
 
-CLOSE_SECONDS = 1.0
-DEAD_CLOSE_SECONDS = 0.1
-"""Nobody is there to answer a close: its replacement does not wait for that."""
-GOODBYE_SECONDS = 1.0
 LAST_MESSAGES_SECONDS = 0.5
 NORMAL = 1000
 NOTICE_KINDS_MAX = 20
@@ -96,12 +93,12 @@ class Session:
         self._log = log
         self._hush = hush
         self._conversation = dialect.conversation()
-        self._begun = trio.Event()
-        self._scope = trio.CancelScope()
+        self._answers = Answers()
+        self._begun, self._scope = trio.Event(), trio.CancelScope()
         self._pacer: Pacer | None = None
         self._end = FOREVER
         self._phase = Phase.OPENING
-        self._said_goodbye = False
+        self._said_goodbye = self._clean = False
         self._ready_at: float | None = None
         self._finished: Finished | None = None
         self._refused: Refused | None = None
@@ -173,20 +170,21 @@ class Session:
             )
         except ConnectionEnded as ended:
             return self._failure(ended)
-        close_seconds = CLOSE_SECONDS
+        end: ConnectionEnded | None = None
         try:
             end = await self._converse(connection)
-            if end.local and end.text.startswith((transport.PING_DEADLINE, transport.SEND_DEADLINE)):
-                close_seconds = DEAD_CLOSE_SECONDS
+            self._clean = end.clean and self._finished is None
             return self._failure(end)
         finally:
-            await self._leave(connection, close_seconds)
+            # A peer that has closed hears no goodbye, and its close is no answer to one.
+            said = self._said_goodbye or self._clean
+            await part(connection, self._conversation, end, said_goodbye=said, session=self.name, log=self._log)
 
     async def _converse(self, connection: Connection) -> ConnectionEnded:
         """Run the session's tasks; the first to see its end says how."""
         liveness = Liveness(self._options.liveness(self.dialect.limits), self._clock.now())
         link = Link(connection, liveness, self._clock, self._options.send_seconds)
-        keepalive = Keepalive(link, self._conversation, self._clock, self._take)
+        keepalive = Keepalive(link, self._conversation, self._clock, self._take, self._warmth())
         receiver = partial(self._receive, link)
         ends: list[ConnectionEnded] = []
         async with trio.open_nursery() as nursery:
@@ -200,8 +198,14 @@ class Session:
                     slack = 0.0 if ended.local or len(ends) > 1 or task is receiver else LAST_MESSAGES_SECONDS
                     nursery.cancel_scope.deadline = self._clock.now() + slack
 
-            self._take(self._conversation.opened())
-            for task in (receiver, keepalive.run, partial(self._ping, keepalive), partial(self._stream, link)):
+            self._take(self._conversation.opened(connection.headers))
+            for task in (
+                receiver,
+                keepalive.run,
+                partial(self._ping, keepalive),
+                partial(self._stream, link),
+                partial(self._answers.run, link),
+            ):
                 nursery.start_soon(first_end, task)
         return ends[0]
 
@@ -260,9 +264,19 @@ class Session:
             pacer.cut(max(self._end, pacer.sent))
         return pacer
 
+    def _warmth(self) -> Warmth:
+        return Warmth(
+            conversation=self._conversation,
+            limits=self.dialect.limits,
+            sent_map=self.sent_map,
+            rate_rule=self._rate_rule,
+            clock=self._clock,
+            wanted=lambda: self._phase is Phase.READY,
+        )
+
     def _take(self, events: list[Event]) -> None:
         """Note what concerns the session itself; hand all on to the transcript."""
-        handed = list(events)
+        handed: list[Event] = [event for event in events if not isinstance(event, Say)]
         for event in events:
             match event:
                 case Ready() if not self.ready.is_set():
@@ -279,6 +293,8 @@ class Session:
                         handed.append(Heard(self.sent_map.seconds))
                 case Refused():
                     self._refused = event
+                case Say():
+                    self._answers.say(event.frame)
                 case Notice():
                     self._note(event)
                     if event.kind == OVERTAKEN and self._pacer is not None and self._phase is Phase.READY:
@@ -296,22 +312,6 @@ class Session:
         if notice.kind in self.notices:
             self.notices[notice.kind] += 1
 
-    async def _leave(self, connection: Connection, close_seconds: float) -> None:
-        """Say goodbye if that has not been done, and close; bounded, also when cancelled.
-
-        Before it is ready too: a provider that is slow may still accept what we have given up.
-        """
-        with trio.CancelScope(shield=True):
-            try:
-                if not self._said_goodbye:
-                    with trio.move_on_after(GOODBYE_SECONDS):
-                        for frame in self._conversation.goodbye():
-                            await connection.send(frame, GOODBYE_SECONDS)
-            except ConnectionEnded:
-                self._log.debug("goodbye.failed", session=self.name)
-            finally:
-                await connection.close(close_seconds)
-
     def _defect(self, error: Exception) -> Failure:
         """Log an exception of ours with its traceback, and return what it means for the session."""
         self._log.error("session.failed", session=self.name, exc_info=error)
@@ -322,9 +322,7 @@ class Session:
 
     def _end_with(self, failure: Failure) -> None:
         try:
-            held = self._conversation.closed()
-            if held:
-                self._deliver(self, held)
+            self._take(self._conversation.closed(clean=self._clean))
         except Exception as error:  # as in `run`
             failure = self._defect(error)
         self.ended = Ended(

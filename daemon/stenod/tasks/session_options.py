@@ -17,7 +17,8 @@ class SessionOptions:
     pong_seconds: float = 3.0
     stall_seconds: float = 30.0
     turn_seconds_max: float = 20.0
-    chunk_seconds: float = 0.1
+    chunk_seconds: float = 0.0
+    """0: what suits the provider best."""
 
     def liveness(self, limits: Limits) -> LivenessOptions:
         """Return when a session counts as dead."""
@@ -26,6 +27,7 @@ class SessionOptions:
             pong_seconds=self.pong_seconds,
             stall_seconds=self.stall_seconds,
             keepalive_seconds=limits.keepalive_seconds,
+            warm_seconds=limits.warm_seconds,
         )
 
     def chunk_rule(self, rate: int, limits: Limits) -> ChunkRule:
@@ -33,6 +35,6 @@ class SessionOptions:
         return ChunkRule.of(
             rate=rate,
             seconds_min=limits.chunk_seconds_min,
-            seconds_wanted=self.chunk_seconds,
+            seconds_wanted=self.chunk_seconds or limits.chunk_seconds,
             seconds_max=limits.chunk_seconds_max,
         )

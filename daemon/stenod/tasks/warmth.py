@@ -1,0 +1,53 @@
+"""Silence for a provider that would take ours for the end: sent now and then while no audio goes out.
+
+What keeps an idle session open is a keepalive; some providers also end a session in which they had nothing to answer
+for too long, whatever we said. A little silence is something to answer. It is audio, so it obeys what holds for audio:
+it is entered in the sent map (as injected, so that times stay right) and counted by the rate rule. Between that and the
+connection's own queue nothing waits, here as in the pacer, so that the order of the map is the order on the wire.
+
+It does not know when a provider counts as cold (`core.liveness`), nor when audio may be sent at all: that is handed in.
+"""
+
+from collections.abc import Callable
+
+from stenod.core.clock import Clock
+from stenod.core.pacing import RateRule
+from stenod.core.sentmap import SentMap
+from stenod.providers.base import Conversation, Limits
+from stenod.tasks.link import Link
+
+
+class Warmth:
+    """`wanted`: whether the session may be sent audio now (it is ready, and has not said goodbye)."""
+
+    def __init__(
+        self,
+        *,
+        conversation: Conversation,
+        limits: Limits,
+        sent_map: SentMap,
+        rate_rule: RateRule,
+        clock: Clock,
+        wanted: Callable[[], bool],
+    ) -> None:
+        assert limits.chunk_seconds_min <= limits.warm_chunk_seconds <= limits.chunk_seconds_max, limits
+        self._conversation = conversation
+        self._seconds = limits.warm_chunk_seconds
+        self._sent_map = sent_map
+        self._rate_rule = rate_rule
+        self._clock = clock
+        self._wanted = wanted
+
+    def due_at(self, link: Link) -> float | None:
+        """Return when the next silence is due; None: not as things are."""
+        at = link.liveness.warm_at()
+        if at is None or not self._wanted():
+            return None
+        return max(at, self._rate_rule.allowed_at(self._clock.now(), self._seconds))
+
+    async def give(self, link: Link) -> None:
+        """Send a little silence."""
+        samples = round(self._seconds * self._sent_map.rate)
+        self._sent_map.add(None, samples)
+        self._rate_rule.sent(self._clock.now(), self._seconds)
+        await link.send(self._conversation.audio(bytes(2 * samples)), speech_seconds=0.0)

@@ -54,6 +54,14 @@ def quiet(seconds: float) -> bytes:
     return np.random.default_rng(1).integers(-3, 4, round(seconds * RATE)).astype("<i2").tobytes()
 
 
+@pytest.mark.parametrize(("torn", "kept"), [(True, ["dow", "is"]), (False, ["win", "dow", "is"])])
+def test_a_replay_that_begins_within_speech_may_begin_with_half_a_word(torn: bool, kept: list[str]) -> None:
+    """However short its overlap is; what begins in the quiet has none."""
+    seam = seam_at([], RATE, round(1.4 * RATE), RATE, torn=torn)
+    heard = [word("win", 1.0, 1.2), word("dow", 1.3, 1.5), word("is", 1.5, 1.7)]
+    assert texts(sew(seam, heard, RATE)) == kept
+
+
 def test_a_replay_without_overlap_keeps_every_word() -> None:
     """After a quiet point nothing can be a repetition, whatever its times and texts."""
     printed = [word("yes", 1.0, 1.3)]

@@ -11,7 +11,7 @@ from fakes.source import RATE
 from fakes.theatre import Theatre
 from stenod.core.rotation import RotationPlan
 from stenod.core.seams import CUT_TRUST_SECONDS
-from stenod.tasks.cutting import NEVER, Cutting
+from stenod.tasks.cutting import AHEAD_SECONDS, NEVER, Cutting
 from stenod.tasks.session import Session
 
 
@@ -62,3 +62,23 @@ async def test_alone_it_is_cut_by_its_moment(autojump_clock: trio.abc.Clock, nur
     now = trio.current_time()
     await cutting.alone(session, RotationPlan(now, now + 2.0, now + 10_000.0))
     assert trio.current_time() - now < 3.0
+
+
+async def test_a_cut_within_speech_is_told_before(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
+    """In time for a successor to hear the overlap beside the old session; where time is short, not at all."""
+    theatre = Theatre(nursery, Behaviour(turn_seconds=30.0))
+    cutting, session = await begun(theatre, nursery, 3.0, talk=1e6)
+    nursery.start_soon(partial(theatre.record, 15.0, talk=1e6))
+    told: list[float] = []
+    for seconds in (2 * AHEAD_SECONDS - 0.5, 6.0):
+        until = trio.current_time() + seconds
+        await cutting.place(session, until, lambda: told.append(trio.current_time()))
+    assert told == pytest.approx([until - AHEAD_SECONDS])
+    session.abandon()
+
+
+async def test_a_cut_in_a_pause_is_not_told_before(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
+    """Nobody needs to overlap there."""
+    cutting, session = await begun(Theatre(nursery), nursery, 2.5, talk=2.0)
+    await cutting.place(session, trio.current_time() + 6.0, lambda: pytest.fail("told"))
+    session.abandon()

@@ -22,6 +22,7 @@ class FakeSession:
     share_end: int
     end: int
     sent_map: SentMap
+    torn: bool = False
 
 
 def word(text: str, start: float, end: float) -> PlacedWord:

@@ -27,6 +27,7 @@ class FakeSession:
     late: bool = False
     settled_samples: int = 0
     trusted_until: int = FOREVER
+    torn: bool = False
     share_end: int = FOREVER
     dialect: ToyDialect = field(default_factory=ToyDialect)
 

@@ -113,18 +113,19 @@ def replay_end(before: bytes, after: bytes, end: int, rate: int) -> tuple[int, i
     return reach, max(end, reach - round(CUT_TRUST_SECONDS * rate))
 
 
-def seam_at(printed: Sequence[PlacedWord], start: int, settled: int, rate: int) -> Seam:
+def seam_at(printed: Sequence[PlacedWord], start: int, settled: int, rate: int, *, torn: bool = False) -> Seam:
     """Return the seam of a replay from `start` whose share begins at `settled`.
 
     What lies before was transcribed, or will be by another session, which hears its words whole. A replay that begins
-    as early as it may begins within speech, and its first word may be a half; any other begins in the quiet, and a word
-    that is said to begin there is a padded one.
+    as early as it may begins within speech (`torn`: this one does anyhow), and its first word may be a half; any other
+    begins in the quiet, and a word that is said to begin there is a padded one.
     """
     if start >= settled:
         return Seam((), start)
     before = tuple(word for word in printed if word.end > start)
-    torn = start + round(CUT_TRUST_SECONDS * rate) if settled - start >= round(OVERLAP_SECONDS * rate) else 0
-    return Seam(before, settled + round(TOLERANCE_SECONDS * rate), torn, settled)
+    torn = torn or settled - start >= round(OVERLAP_SECONDS * rate)
+    torn_until = start + round(CUT_TRUST_SECONDS * rate) if torn else 0
+    return Seam(before, settled + round(TOLERANCE_SECONDS * rate), torn_until, settled)
 
 
 def end_seam_at(printed: Sequence[PlacedWord], end: int) -> EndSeam:

@@ -1,6 +1,7 @@
 """Ending a session before its limit: when, at which sample, and up to where it is believed then."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import trio
@@ -8,7 +9,7 @@ import trio
 from stenod.core.clock import Clock
 from stenod.core.log import Log
 from stenod.core.rotation import RotationPlan, plan
-from stenod.core.seams import CUT_TRUST_SECONDS
+from stenod.core.seams import CUT_TRUST_SECONDS, OVERLAP_SECONDS
 from stenod.core.verdict import Rule
 from stenod.tasks.course import Course
 from stenod.tasks.journal import Journal
@@ -19,6 +20,8 @@ CUT_PAUSE_SECONDS = (0.2, 0.1)
 """Where a session is cut: in a pause between sentences, failing that between words, failing that within speech."""
 CUT_SECONDS = 10.0
 """How long a quiet moment is looked for where no limit is near."""
+AHEAD_SECONDS = OVERLAP_SECONDS + CUT_TRUST_SECONDS
+"""How long a successor hears beside the old session before a cut within speech: so nobody has to catch up."""
 DRAIN_SECONDS = 5.0
 """A successor's lines wait this long for the old session's last words."""
 NEVER = RotationPlan(math.inf, math.inf, math.inf)
@@ -47,15 +50,31 @@ class Cutting:
         )
         return moments or NEVER
 
-    async def place(self, old: Session, until: float) -> int:
-        """Return where a session ends: in a quiet moment, the longer the better; anywhere, at `until`."""
+    async def place(self, old: Session, until: float, near: Callable[[], None] | None = None) -> int:
+        """Return where a session ends: in a quiet moment, the longer the better; anywhere, at `until`.
+
+        `near` is called when no quiet has come and a cut within speech is near, where there is time for both.
+        """
+        async with trio.open_nursery() as nursery:
+            if near is not None and until - self.clock.now() >= 2 * AHEAD_SECONDS:
+                nursery.start_soon(self._call, until - AHEAD_SECONDS, near)
+            found = await self._found_quiet(old, until)
+            nursery.cancel_scope.cancel()
+        # Only now: while the nursery ended, more may have been sent.
+        return old.end if found else old.sent
+
+    async def _call(self, at: float, near: Callable[[], None]) -> None:
+        await trio.sleep(at - self.clock.now())
+        near()
+
+    async def _found_quiet(self, old: Session, until: float) -> bool:
         seconds = max(0.0, until - self.clock.now()) / len(CUT_PAUSE_SECONDS)
         for pause_seconds in CUT_PAUSE_SECONDS:
             found = old.cut_in_pause(pause_seconds)
             with trio.move_on_after(seconds):
                 await self.course.wait(old, found)
-                return old.end if found.is_set() else old.sent
-        return old.sent
+                return found.is_set()
+        return False
 
     def cut(self, old: Session, place: int) -> int:
         """Cut where no pause was found; returns up to where the old session is believed.

@@ -1,18 +1,20 @@
 """Hand-over: make before break, from one live session to its successor.
 
 The successor is open before the old session's limit. Both meet at one sample, in a quiet moment where there is one
-before the deadline, else with an overlap within speech. The old one is drained beside it and its lines come first;
-what it leaves unfinished falls to the backlog. Where no successor can be had in time, the old session is ended in a
-pause all the same and the journal covers what follows.
+before the deadline, else with an overlap within speech, which both hear side by side. The old one is drained beside its
+successor and its lines come first; what it leaves unfinished falls to the backlog. Where no successor can be had in
+time, the old session is ended in a pause all the same and the journal covers what follows.
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 import trio
 
 from stenod.core.clock import Clock
 from stenod.core.log import Log
 from stenod.core.rotation import RotationPlan
+from stenod.core.seams import OVERLAP_SECONDS
 from stenod.core.verdict import Rule
 from stenod.tasks.backlog import Backlog
 from stenod.tasks.course import Course
@@ -53,7 +55,8 @@ class Handover:
             return await self._without_successor(old, moments, opening)
         now = self.clock.now()
         latest = min(now + CUT_SECONDS, (now + moments.alone_by) / 2)
-        cut = await self.cutting.place(old, max(moments.cut_by, latest))
+        ahead = partial(self._hear_ahead, old, opening.session) if self.course.beside else None
+        cut = await self.cutting.place(old, max(moments.cut_by, latest), ahead)
         return await self._hand_over(nursery, old, opening.session, cut)
 
     async def _without_successor(self, old: Session, moments: RotationPlan, opening: Opening) -> Session | None:
@@ -81,10 +84,12 @@ class Handover:
     async def _hand_over(self, nursery: trio.Nursery, old: Session, new: Session, cut: int) -> Session:
         """Both meet at one sample; the old one's last words come first."""
         share = self.course.floor
-        if old.over.is_set():
+        if old.over.is_set() and new.ahead:
+            await self._go_on(old, new)
+        elif old.over.is_set():
             await self._seen_off(old)
             self.course.begin(new, self.journal.first_pending(share))
-        elif self.course.beside:
+        elif self.course.beside or new.ahead:
             self.roster.order(new, after=old)
             self.course.floor = self._meet(old, new, cut)
             nursery.start_soon(self._drain, old, share, self.course.floor)
@@ -95,6 +100,23 @@ class Handover:
         await self.roster.handed_over(old)
         self.log.info("session.rotated", session=new.name, predecessor=old.name, pause_seconds=old.pause_seconds)
         return new
+
+    def _hear_ahead(self, old: Session, new: Session) -> None:
+        """Let the successor hear beside the old session: its overlap is over by the cut, and it is not late then."""
+        if not old.over.is_set() and not new.over.is_set():
+            self.roster.order(new, after=old)
+            new.hear_ahead(old.sent)
+
+    async def _go_on(self, old: Session, new: Session) -> None:
+        """The old session ended while both heard: what only it had heard whole falls to the backlog."""
+        journal, share = self.journal, self.course.floor
+        whole = new.sent_map.origin + round(OVERLAP_SECONDS * journal.rate)
+        with trio.move_on_after(max(0, whole - journal.tail) / journal.rate):
+            await self.course.wait(new)
+        self.course.floor = max(journal.first_pending(share), min(whole, journal.tail))
+        with self.backlog.taken(share, self.course.floor):
+            self.course.begin(new, self.course.floor)
+            await self.roster.see_off(old)
 
     def _meet(self, old: Session, new: Session, cut: int) -> int:
         """Cut the old session and begin the new one: at one sample in a pause, with an overlap within speech.

@@ -61,6 +61,10 @@ class Pacer:
         self.sent = sent_map.origin
         self.end = FOREVER
 
+    def share(self, start: int) -> None:
+        """Take it that all before `start` is overlap, and what follows is its own."""
+        self._settled = start
+
     def cut(self, end: int) -> None:
         """Send nothing at or after `end`, and finish when all before it is sent."""
         assert end >= self.sent, (end, self.sent)

@@ -26,6 +26,7 @@ from stenod.tasks.hush import Hush
 from stenod.tasks.journal import Journal
 from stenod.tasks.keepalive import Keepalive
 from stenod.tasks.link import Connect, Link
+from stenod.tasks.notices import Notices
 from stenod.tasks.pacer import Pacer
 from stenod.tasks.parting import CLOSE_SECONDS, part
 from stenod.tasks.session_end import Ended, defect, joined
@@ -34,7 +35,6 @@ from stenod.tasks.warmth import Warmth
 
 LAST_MESSAGES_SECONDS = 0.5
 NORMAL = 1000
-NOTICE_KINDS_MAX = 20
 OVERTAKEN = "overtaken"
 """A notice: a turn was left without an end. Only another session can hear it again, so this one is ended soon."""
 
@@ -45,6 +45,9 @@ class Session:
     `deliver` takes the session's events in order and never blocks. `begin` releases the audio: a successor is opened
     before it is known where it takes over.
     """
+
+    torn = False
+    """Its first word may be half of one: it was sent audio from within speech on."""
 
     def __init__(
         self,
@@ -82,7 +85,7 @@ class Session:
         self.dialled_at = clock.now()
         self.ready, self.over = trio.Event(), trio.Event()
         self.ended: Ended | None = None
-        self.notices: dict[str, int] = {}
+        self.notices = Notices(name, log)
         self._key = key
         self._journal = journal
         self._options = options
@@ -106,7 +109,9 @@ class Session:
     @property
     def sent(self) -> int:
         """The first sample that was not sent."""
-        return self._pacer.sent if self._pacer is not None else self.start
+        if self._pacer is not None:
+            return self._pacer.sent
+        return self.sent_map.origin if self.ahead else self.start
 
     @property
     def end(self) -> int:
@@ -123,14 +128,30 @@ class Session:
         """How long the provider has been ready for us."""
         return 0.0 if self._ready_at is None else self._clock.now() - self._ready_at
 
+    @property
+    def ahead(self) -> bool:
+        """Whether it hears already, and has no share yet."""
+        return self.start == FOREVER
+
+    def hear_ahead(self, origin: int) -> None:
+        """Send audio from `origin` on, within speech, before it is known where its share begins."""
+        self.start = FOREVER
+        self.torn = True
+        self.sent_map.origin = origin
+        self._begun.set()
+
     def begin(self, start: int, replay: int | None = None, *, share_end: int = FOREVER) -> None:
         """Send audio from `start` on, as soon as the provider is ready; before it, what lies behind `replay` again.
 
-        What it is sent at and after `share_end` is for others to account for.
+        What it is sent at and after `share_end` is for others to account for. One that hears already goes on hearing.
         """
+        if not self.ahead:
+            self.sent_map.origin = start if replay is None else replay
+        elif self._pacer is not None:
+            self._pacer.share(start)
+        assert self.sent_map.origin <= start, (self.sent_map.origin, start)
         self.start = start
         self.share_end = share_end
-        self.sent_map.origin = start if replay is None else replay
         self._begun.set()
 
     def cut(self, end: int) -> None:
@@ -296,21 +317,13 @@ class Session:
                 case Say():
                     self._answers.say(event.frame)
                 case Notice():
-                    self._note(event)
+                    self.notices.add(event)
                     if event.kind == OVERTAKEN and self._pacer is not None and self._phase is Phase.READY:
                         self.cut(self.sent)
                 case _:
                     pass
         if handed:
             self._deliver(self, handed)
-
-    def _note(self, notice: Notice) -> None:
-        """Count; the first of a kind is worth a line."""
-        if notice.kind not in self.notices and len(self.notices) < NOTICE_KINDS_MAX:
-            self.notices[notice.kind] = 0
-            self._log.debug("message.unusual", session=self.name, kind=notice.kind)
-        if notice.kind in self.notices:
-            self.notices[notice.kind] += 1
 
     def _defect(self, error: Exception) -> Failure:
         """Log an exception of ours with its traceback, and return what it means for the session."""
@@ -325,11 +338,5 @@ class Session:
             self._take(self._conversation.closed(clean=self._clean))
         except Exception as error:  # as in `run`
             failure = self._defect(error)
-        self.ended = Ended(
-            failure=failure,
-            ready_seconds=self.ready_seconds,
-            complete=failure.asked and not failure.local and self._finished is not None and self._finished.complete,
-            audio_seconds=self.sent_map.seconds,
-            billed_seconds=self._finished.billed_seconds if self._finished is not None else None,
-        )
+        self.ended = Ended.by(failure, self._finished, self.ready_seconds, self.sent_map.seconds)
         self.over.set()

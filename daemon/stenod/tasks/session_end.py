@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from stenod.core import transport
 from stenod.core.transport import ConnectionEnded
 from stenod.core.verdict import Failure, Phase
-from stenod.providers.base import Refused
+from stenod.providers.base import Finished, Refused
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +17,18 @@ class Ended:
     complete: bool
     audio_seconds: float
     billed_seconds: float | None
+
+    @classmethod
+    def by(cls, failure: Failure, finished: Finished | None, ready_seconds: float, audio_seconds: float) -> "Ended":
+        """Return it from what was observed and the provider's answer to our goodbye, where there was one."""
+        answered = failure.asked and not failure.local and finished is not None
+        return cls(
+            failure=failure,
+            ready_seconds=ready_seconds,
+            complete=answered and finished is not None and finished.complete,
+            audio_seconds=audio_seconds,
+            billed_seconds=finished.billed_seconds if finished is not None else None,
+        )
 
 
 def joined(ended: ConnectionEnded, refused: Refused | None, phase: Phase) -> Failure:

@@ -45,7 +45,7 @@ class Sewing:
     async def _seam_at_start(self) -> Seam:
         origin, start = self._session.sent_map.origin, self._session.start
         printed = await self._words_around(start, origin, start) if origin < start else ()
-        return seam_at(printed, origin, start, self._journal.rate)
+        return seam_at(printed, origin, start, self._journal.rate, torn=self._session.torn)
 
     async def _words_around(self, place: int, start: int, end: int) -> Sequence[PlacedWord]:
         """Return the words of other sessions whose lines reach into [start, end), as far as they are near the place."""

@@ -166,6 +166,16 @@ class LivenessOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TlsOptions:
+    """Whose certificates count. Connections to providers are always encrypted, unless an `endpoint` says `ws://`, and
+    certificates always verified."""
+
+    ca_file: str = ""
+    """A file with the certificates of authorities in PEM that are trusted instead of the system's: for a server of your
+    own, or a proxy that looks into TLS. It is read at the start. Empty: the system's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RotationOptions:
     """When a session hands over to its successor, before the provider's limit ends it."""
 
@@ -277,6 +287,7 @@ class Options:
     journal: JournalOptions = JournalOptions()
     pacer: PacerOptions = PacerOptions()
     liveness: LivenessOptions = LivenessOptions()
+    tls: TlsOptions = TlsOptions()
     rotation: RotationOptions = RotationOptions()
     supervisor: SupervisorOptions = SupervisorOptions()
     output: OutputOptions = OutputOptions()

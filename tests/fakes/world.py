@@ -41,6 +41,7 @@ from stenod.tasks.stored_audio import Keeping
 from stenod.tasks.supervisor import Supervisor, SupervisorOptions
 from stenod.tasks.transcript import Transcript
 
+from .mumbling import MumblingDialect
 from .segments import MemoryFiles, MemorySegments
 
 RATE = 16_000
@@ -90,6 +91,8 @@ class Conditions:
     one_session: bool = False
     late_after_seconds: float = 15.0
     realism: bool = False
+    mumbles: bool = False
+    """The speaker has five words, see `mumbling`."""
     speech_model: str = "universal-streaming-english"
     hold: bool = True
     second_faults: tuple[Fault, ...] | None = None
@@ -543,8 +546,9 @@ class World:
 
     def _provider(self, name: str) -> Provider:
         options = AssemblyAIOptions(endpoint=f"ws://{name}", speech_model=self.conditions.speech_model)
+        dialect: Any = AssemblyAI(options) if name == "simulated" else AssemblyAI(options, name=name)
         return Provider(
-            dialect=AssemblyAI(options) if name == "simulated" else AssemblyAI(options, name=name),
+            dialect=MumblingDialect(dialect) if self.conditions.mumbles else dialect,
             steps_in_seconds=60.0,
             key=KEY if self.conditions.key_right_at is None else "wrong",
             backoff=Backoff(random.Random(self.conditions.seed)),

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
+from fakes.mumbling import meant
 from fakes.world import RATE, STREAM, World
 from stenod.core.audit import Audit, Stock, audit
 from stenod.core.timeline import State
@@ -52,7 +53,7 @@ def told(world: World, lines_max: int = 60) -> Iterator[str]:
 
 def name_of(text: str) -> str:
     """Return a word's name without a turn's formatting; one that was heard otherwise (`v`) keeps its number."""
-    name = text.lower().rstrip(".")
+    name = meant(text).lower().rstrip(".")
     return f"w{name[1:]}" if name.startswith("v") else name
 
 

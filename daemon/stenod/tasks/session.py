@@ -165,6 +165,16 @@ class Session:
         """Cut at the next point where it has been quiet for so long; the event is set when that is done."""
         return trio.Event() if self._pacer is None else self._pacer.cut_in_pause(seconds)
 
+    def reconfigure(self, dialect: Dialect, key: str) -> bool:
+        """Make it a session of the newer `dialect` as it runs; return whether that is done. Not before it is ready."""
+        if self._phase is not Phase.READY or key != self._entrance.key:
+            return False
+        frames = self._conversation.reconfigure(dialect)
+        for frame in frames or ():
+            self._answers.say(frame)
+        self.dialect = self.dialect if frames is None else dialect
+        return frames is not None
+
     def abandon(self) -> None:
         """End it now; goodbye is still said where we are connected."""
         self._scope.cancel()

@@ -14,7 +14,10 @@ Map, from the outside in:
 - `session`        what every dialect shares: audio account, engine, clock; `timers` what the clock waits for;
                    `delivery` its outgoing messages
 - `tongues`        which dialect is spoken at which path
-- `dialect`        the words between a session and a dialect; `assemblyai` the dialect, `assemblyai_settings` its rules
+- `dialect`        the words between a session and a dialect; of the dialects:
+  - `assemblyai`       AssemblyAI v3; `assemblyai_settings` its parameters
+  - `deepgram`         Deepgram /v1/listen; `deepgram_settings` its parameters, `deepgram_results` its long messages,
+                       `deepgram_door` what it shares with /v2/listen: keys, statuses, headers
 - `account`        how much audio was received and when it would have been processed; `duequeue` where it waits
 - `faults`         the fault table; `schedule` when each one strikes; `strikes` what it does; `garbage` what it sends
 - `engine`         the words between a session and an engine; `engines` which engine serves

@@ -29,7 +29,7 @@ from stenod.emulator.dialect import Acceptance, Rejection, Request
 from stenod.emulator.gate import GatedStream
 
 MESSAGE_BYTES_MAX = 1 << 20
-QUERY_FIELDS_MAX = 200
+QUERY_FIELDS_MAX = 1_000
 REASON_BYTES_MAX = 123
 CLOSE_SECONDS_MAX = 5.0
 """How long a client may take to answer a close frame."""

@@ -18,6 +18,7 @@ Map, from the outside in:
   - `assemblyai`       AssemblyAI v3; `assemblyai_settings` its parameters
   - `deepgram`         Deepgram /v1/listen; `deepgram_settings` its parameters, `deepgram_results` its long messages,
                        `deepgram_door` what it shares with /v2/listen: keys, statuses, headers
+  - `deepgram_flux`    Deepgram /v2/listen; `deepgram_flux_settings` its parameters
 - `account`        how much audio was received and when it would have been processed; `duequeue` where it waits
 - `faults`         the fault table; `schedule` when each one strikes; `strikes` what it does; `garbage` what it sends
 - `engine`         the words between a session and an engine; `engines` which engine serves

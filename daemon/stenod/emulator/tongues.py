@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Mapping
 
-from stenod.emulator import assemblyai, deepgram
+from stenod.emulator import assemblyai, deepgram, deepgram_flux
 from stenod.emulator.dialect import Rejection, Request, Tongue
 from stenod.emulator.keyring import Keyring
 from stenod.emulator.options import EmulatorOptions
 
-TONGUES: Mapping[str, Tongue] = {assemblyai.PATH: assemblyai.TONGUE, deepgram.PATH: deepgram.TONGUE}
+TONGUES: Mapping[str, Tongue] = {module.PATH: module.TONGUE for module in (assemblyai, deepgram, deepgram_flux)}
 PAGES: Mapping[str, Callable[[Request, Keyring], Rejection]] = {}
 """What a plain GET is answered with."""
 REJECTIONS: Mapping[str, Rejection] = {**assemblyai.REJECTIONS}

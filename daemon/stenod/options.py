@@ -134,8 +134,9 @@ class JournalOptions:
 class PacerOptions:
     """How fast audio is sent."""
 
-    chunk_ms: Annotated[int, Meta(ge=50, le=1000)] = 100
-    """Audio in one message while live. It grows to 1000 while catching up."""
+    chunk_ms: Annotated[int, Meta(ge=0, le=1000, description="0, or a whole number from 50 to 1000")] = 0
+    """Audio in one message while live: 50 to 1000. It grows to 1000 while catching up. 0: what suits the provider: 100,
+    Flux 80."""
     rate_ratio_max: Annotated[float, Meta(ge=1.0, le=4.0)] = 1.25
     """Seconds of audio sent in a second while catching up. Providers take about this much; more may end the session."""
     quiet: Literal["send", "pause", "park"] = "send"

@@ -195,13 +195,13 @@ def test_everything_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
             f"capture.input_rate: 16 is out of range; allowed: 0, or a whole number from 4000 to 384000 "
             f"(Hz, not kHz) ({path}:11)"
         ),
-        f"pacer.chunk_ms: 20 is out of range; allowed: a whole number from 50 to 1000 ({path}:13)",
+        f"pacer.chunk_ms: 20 is out of range; allowed: 0, or a whole number from 50 to 1000 ({path}:13)",
         f'pacer.rate_ratio_max: "fast" is a text; allowed: a number from 1 to 4 ({path}:14)',
         f'assemblyai.region: "moon" is unknown; allowed: "default", "eu", "us" ({path}:16)',
         f"assemblyai.parameters: {{ a = {{ b = 1 }} }} holds something else; allowed: {table} ({path}:17)",
         f"nonsense: unknown; no option has a name like it ({path}:20)",
         (
-            "pacer.chunk_ms: 2000 is out of range; allowed: a whole number from 50 to 1000 "
+            "pacer.chunk_ms: 2000 is out of range; allowed: 0, or a whole number from 50 to 1000 "
             "(variable STENOD_PACER_CHUNK_MS)"
         ),
         "STENOD_PACER_CHUNKS_MS: unknown; did you mean `STENOD_PACER_CHUNK_MS`? (environment)",

@@ -22,6 +22,7 @@ from stenod.core.source import Source
 from stenod.core.verdict import ExitCode
 from stenod.edge import retry, telemetry, websocket
 from stenod.edge import state_directory as directories
+from stenod.edge.dialling import Dialler
 from stenod.edge.output import Output
 from stenod.edge.reserve import Reserve
 from stenod.edge.segments import Segments
@@ -154,7 +155,7 @@ def _parts(assembly: Assembly, journal: Journal, providers: Sequence[Provider], 
         transcript=transcript,
         options=_session_options(options),
         clock=clock,
-        connect=websocket.connect,
+        connect=partial(websocket.connect, dial=Dialler(options.tls.ca_file).dial),
         until_open=retry.until_open,
         log=log,
         hush=hush,

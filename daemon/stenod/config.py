@@ -229,6 +229,11 @@ def _check_input_rate(value: int) -> None:
         raise Unfit(f"{value} is out of range", "allowed: 0, or a whole number from 4000 to 384000 (Hz, not kHz)")
 
 
+def _check_chunk_ms(value: int) -> None:
+    if 0 < value < 50:
+        raise Unfit(f"{value} is out of range", "allowed: 0, or a whole number from 50 to 1000")
+
+
 def _check_endpoint(value: str) -> None:
     allowed = "allowed: wss://host or ws://host:port, without a key"
     try:
@@ -262,6 +267,7 @@ CHECKS: Mapping[str, Callable[[Any], None]] = {
     "providers": _check_providers,
     "capture.input": _check_input,
     "capture.input_rate": _check_input_rate,
+    "pacer.chunk_ms": _check_chunk_ms,
     **{f"{table_of(name)}.{ENDPOINT}": _check_endpoint for name in SERVICES},
     **{f"{table_of(name)}.key_file": _check_key_file for name in SERVICES},
     **{f"{table_of(name)}.parameters": _check_parameters for name in SERVICES},

@@ -134,8 +134,9 @@ class JournalOptions:
 class PacerOptions:
     """How fast audio is sent."""
 
-    chunk_ms: Annotated[int, Meta(ge=50, le=1000)] = 100
-    """Audio in one message while live. It grows to 1000 while catching up."""
+    chunk_ms: Annotated[int, Meta(ge=0, le=1000, description="0, or a whole number from 50 to 1000")] = 0
+    """Audio in one message while live: 50 to 1000. It grows to 1000 while catching up. 0: what suits the provider: 100,
+    Flux 80."""
     rate_ratio_max: Annotated[float, Meta(ge=1.0, le=4.0)] = 1.25
     """Seconds of audio sent in a second while catching up. Providers take about this much; more may end the session."""
     quiet: Literal["send", "pause", "park"] = "send"
@@ -162,6 +163,16 @@ class LivenessOptions:
     """How long sending one message may take before the connection is given up."""
     stall_seconds: Annotated[float, Meta(ge=1.0, le=600.0)] = 30.0
     """How long a session that is sent speech may say nothing at all before it is replaced."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TlsOptions:
+    """Whose certificates count. Connections to providers are always encrypted, unless an `endpoint` says `ws://`, and
+    certificates always verified."""
+
+    ca_file: str = ""
+    """A file with the certificates of authorities in PEM that are trusted instead of the system's: for a server of your
+    own, or a proxy that looks into TLS. It is read at the start. Empty: the system's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -276,6 +287,7 @@ class Options:
     journal: JournalOptions = JournalOptions()
     pacer: PacerOptions = PacerOptions()
     liveness: LivenessOptions = LivenessOptions()
+    tls: TlsOptions = TlsOptions()
     rotation: RotationOptions = RotationOptions()
     supervisor: SupervisorOptions = SupervisorOptions()
     output: OutputOptions = OutputOptions()

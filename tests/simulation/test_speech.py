@@ -6,6 +6,7 @@ from fakes.world import Conditions, simulate
 from simulation.accounting import account, order, told, words
 from stenod.emulator.faults import Fault
 from stenod.options import Options
+from stenod.providers.assemblyai import AssemblyAI, AssemblyAIOptions
 
 
 def test_two_minutes_of_dialogue() -> None:
@@ -30,7 +31,7 @@ def test_a_seed_repeats_a_run_exactly() -> None:
 def test_a_world_without_wishes_is_a_daemon_without_a_configuration() -> None:
     """Chunks, pings, margins and the rest are those of the defaults."""
     world, options = Conditions(), Options()
-    assert world.chunk_seconds == options.pacer.chunk_ms / 1000
+    assert (options.pacer.chunk_ms, world.chunk_seconds) == (0, AssemblyAI(AssemblyAIOptions()).limits.chunk_seconds)
     assert world.ping_seconds == options.liveness.ping_seconds
     assert world.margin_seconds == options.rotation.margin_seconds
     assert world.sync_seconds == options.journal.sync_seconds

@@ -185,3 +185,22 @@ async def test_a_held_turn_is_released_in_time(autojump_clock: trio.abc.Clock, n
     at, events = patient.delivered[0]
     assert 11.3 <= at <= 11.9
     assert [Final] == [type(event) for event in events]
+
+
+async def test_silence_for_a_provider_that_is_cold(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
+    """Not while audio goes out nor where none may; then until the provider says something, and again."""
+    patient = Patient(warm_seconds=8.0)
+    nursery.start_soon(patient.live, 100.0)
+    for _ in range(20):
+        await trio.sleep(0.5)
+        await patient.link.send(b"audio", speech_seconds=0.0)
+    patient.wanted = False
+    await trio.sleep(5.0)
+    assert 20 == len(patient.connection.sent)
+    patient.wanted = True
+    await trio.sleep(1.8)
+    patient.connection.say("warm")
+    await trio.sleep(9.5)
+    silences = [at for at, frame in patient.connection.audio if frame == bytes(2 * 300)]
+    assert [15.25, 16.25, 24.8, 25.8] == [pytest.approx(at, abs=0.3) for at in silences]
+    assert 4 * 300 == patient.sent_map.injected

@@ -444,3 +444,24 @@ async def test_a_turn_does_not_wait_through_the_quiet(autojump_clock: trio.abc.C
     assert [frame for _, frame in booth.connection.sent if frame == "force"] == ["force"]
     assert booth.pacer.sent < 6000
     nursery.cancel_scope.cancel()
+
+
+async def test_silence_that_is_sent_while_it_waits_counts(
+    autojump_clock: trio.abc.Clock, nursery: trio.Nursery
+) -> None:
+    """Whoever else sends audio obeys the same rule, and a chunk that waited for its moment looks again."""
+    booth = Booth()
+    booth.record(speech(0, 60_000))
+    booth.journal.finish()
+    booth.pacer.cut(60_000)
+    nursery.start_soon(booth.run)
+    for _ in range(20):
+        await trio.sleep(0.3)
+        while (at := booth.pacer._rate_rule.allowed_at(trio.current_time(), 0.3)) > trio.current_time():  # noqa: ASYNC110
+            await trio.sleep_until(at)
+        booth.sent_map.add(None, 300)
+        booth.pacer._rate_rule.sent(trio.current_time(), 0.3)
+        await booth.link.send(bytes(2 * 300), speech_seconds=0.0)
+    await trio.sleep(100.0)
+    assert (60_000, 20 * 300) == (booth.pacer.sent, booth.sent_map.injected)
+    booth.check()

@@ -179,9 +179,10 @@ def test_everything_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
         """,
     )
     table = "a table of texts, numbers, true or false, and lists of texts"
+    allowed = ", ".join(f'"{name}"' for name in cli.PROVIDERS)
     assert [
         f'stream: "a b" is not fit; allowed: 1 to 64 letters, digits, dots, underscores, hyphens ({path}:1)',
-        f'providers: "asemblyai" is unknown; allowed: a list of "assemblyai", "local" ({path}:2)',
+        f'providers: "asemblyai" is unknown; allowed: a list of {allowed} ({path}:2)',
         f"chunk_ms: unknown; did you mean `pacer.chunk_ms`? ({path}:3)",
         f"output: 3 is no table; allowed: a table [output] ({path}:4)",
         f"captre.rate: unknown; did you mean `capture.rate`? ({path}:6)",

@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-Provider = Literal["assemblyai", "local"]
+Provider = Literal["assemblyai", "assemblyai-v2", "local"]
 LOCAL = "local"
 """The engine inside."""
 Parameter = bool | int | float | str | tuple[str, ...]
@@ -266,6 +266,33 @@ class AssemblyaiOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AssemblyaiV2Options:
+    """A server that still speaks version 2 of AssemblyAI's protocol; AssemblyAI's own is retired. The key is that of
+    [assemblyai], or the one in `key_file`; a server that wants none gets none."""
+
+    endpoint: str = ""
+    """The server, as `wss://host` or `ws://host:port`. There is no other, so it must be given."""
+    temporary_token: bool = False
+    """The key is a temporary token: it goes into the address instead of the header. A new one is read on SIGHUP."""
+    word_boost: tuple[str, ...] = ()
+    """Words that are more likely than the recogniser would think: names, terms."""
+    rate_ratio_max: Annotated[float, Meta(ge=1.0, le=4.0)] = 1.0
+    """Seconds of audio sent in a second while catching up, if `pacer.rate_ratio_max` allows as much. The protocol
+    forbids more than 1 over a minute; a server that does not look catches up at 1.25."""
+    price_per_hour: Annotated[float, Meta(ge=0.0, le=1000.0)] = 0.0
+    """What an hour of an open session costs you. 0: not known, and no cost is told."""
+    key_file: str = ""
+    """A file with nothing but the key in it, readable by stenod's user only."""
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    """More of the server's own parameters, handed on as they are: `{ disable_partial_transcripts = true }`."""
+
+    @property
+    def needs_key(self) -> bool:
+        """Whether there is no use in trying without a key: the server is never AssemblyAI's own."""
+        return False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LocalOptions:
     """The engine inside: what transcribes when no provider is configured. Nothing leaves the machine."""
 
@@ -282,7 +309,8 @@ class Options:
     state_dir: str = ""
     """Where the journal lives. Empty: what systemd provides (StateDirectory=), else a temporary directory."""
     providers: tuple[Provider, ...] = ()
-    """Who transcribes, in order of preference: `assemblyai`, `local` (the engine inside). Empty: the engine inside."""
+    """Who transcribes, in order of preference: `assemblyai`, `assemblyai-v2` (a server that speaks AssemblyAI's older
+    protocol), `local` (the engine inside). Empty: the engine inside."""
     capture: CaptureOptions = CaptureOptions()
     journal: JournalOptions = JournalOptions()
     pacer: PacerOptions = PacerOptions()
@@ -293,4 +321,5 @@ class Options:
     output: OutputOptions = OutputOptions()
     logging: LoggingOptions = LoggingOptions()
     assemblyai: AssemblyaiOptions = field(default_factory=AssemblyaiOptions)
+    assemblyai_v2: AssemblyaiV2Options = field(default_factory=AssemblyaiV2Options)
     local: LocalOptions = LocalOptions()

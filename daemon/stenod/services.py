@@ -10,9 +10,11 @@ from typing import Any
 
 from stenod.core.verdict import Rule
 from stenod.edge.secrets import Key, read_key
-from stenod.options import AssemblyaiOptions, Options, key_owner, table_of
+from stenod.options import AssemblyaiOptions, AssemblyaiV2Options, Options, key_owner, table_of
 from stenod.providers.assemblyai import AssemblyAI, AssemblyAIOptions
 from stenod.providers.assemblyai_rules import RULES as ASSEMBLYAI_RULES
+from stenod.providers.assemblyai_v2 import AssemblyAIV2, AssemblyAIV2Options
+from stenod.providers.assemblyai_v2_rules import RULES as ASSEMBLYAI_V2_RULES
 from stenod.providers.base import Dialect
 
 
@@ -52,6 +54,23 @@ def _assemblyai(own: AssemblyaiOptions) -> Dialect:
     )
 
 
+def _assemblyai_v2(own: AssemblyaiV2Options) -> Dialect:
+    return AssemblyAIV2(
+        AssemblyAIV2Options(
+            endpoint=own.endpoint,
+            temporary_token=own.temporary_token,
+            word_boost=own.word_boost,
+            parameters=dict(own.parameters),
+            rate_ratio_max=own.rate_ratio_max,
+            price_per_hour=own.price_per_hour,
+        )
+    )
+
+
 SERVICES: Mapping[str, Service] = {
-    service.name: service for service in (Service(name="assemblyai", dialect=_assemblyai, rules=ASSEMBLYAI_RULES),)
+    service.name: service
+    for service in (
+        Service(name="assemblyai", dialect=_assemblyai, rules=ASSEMBLYAI_RULES),
+        Service(name="assemblyai-v2", dialect=_assemblyai_v2, rules=ASSEMBLYAI_V2_RULES),
+    )
 }

@@ -1,0 +1,48 @@
+"""The services: each that can be chosen has its row, and its options arrive in its dialect."""
+
+from dataclasses import replace
+from typing import get_args
+
+import pytest
+
+from stenod.options import LOCAL, AssemblyaiV2Options, Options, Provider
+from stenod.providers.assemblyai_v2 import AssemblyAIV2Options
+from stenod.services import SERVICES
+
+
+def test_every_provider_has_a_row() -> None:
+    """But the engine inside, which is started rather than configured."""
+    assert set(get_args(Provider)) - {LOCAL} == set(SERVICES)
+
+
+@pytest.mark.parametrize("name", sorted(SERVICES))
+def test_a_row_leads_to_its_dialect(name: str) -> None:
+    """By its name, with its table of verdicts; the key is asked for by its owner's name."""
+    service = SERVICES[name]
+    dialect = service.engaged(Options())
+    assert (name, service.rules) == (dialect.name, dialect.rules)
+    owner = name.partition("-")[0]
+    assert service.key(Options(), {f"{owner.upper()}_API_KEY": "secret"}).secret.reveal() == "secret"
+
+
+def test_the_options_of_v2_arrive() -> None:
+    """All of them; it does without a key."""
+    own = AssemblyaiV2Options(
+        endpoint="wss://asr.example",
+        temporary_token=True,
+        word_boost=("stenod",),
+        rate_ratio_max=1.25,
+        price_per_hour=0.5,
+        parameters={"level": 3},
+    )
+    options = replace(Options(), assemblyai_v2=own)
+    assert not own.needs_key
+    dialect = SERVICES["assemblyai-v2"].engaged(options)
+    assert dialect.options == AssemblyAIV2Options(
+        endpoint="wss://asr.example",
+        temporary_token=True,
+        word_boost=("stenod",),
+        rate_ratio_max=1.25,
+        price_per_hour=0.5,
+        parameters={"level": 3},
+    )

@@ -256,6 +256,13 @@ class AssemblyaiOptions:
     costs. 0: not known, and no cost is told."""
     key_file: str = ""
     """A file with nothing but the key in it, readable by stenod's user only."""
+    temporary_tokens: bool = False
+    """Open each session with a temporary token, which is made with the key just before, in place of the key."""
+    token_seconds: Annotated[int, Meta(ge=1, le=600)] = 60
+    """How long a temporary token opens a session. Too short for a clock that is wrong or a slow network costs a try."""
+    token_session_seconds_max: Annotated[int, Meta(ge=60, le=10800)] = 10800
+    """How long a session lasts at most that was opened with a temporary token: AssemblyAI itself ends it then, whatever
+    has become of stenod. A successor is opened before."""
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     """More of AssemblyAI's own parameters, handed on as they are: `{ keyterms_prompt = ["stenod"] }`."""
 

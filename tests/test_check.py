@@ -153,3 +153,9 @@ def test_a_missing_engine_names_its_package(monkeypatch: pytest.MonkeyPatch) -> 
 def test_it_changes_nothing() -> None:
     """The same options go in and out."""
     assert load().options == Options()
+
+
+def test_a_file_of_certificates_that_cannot_be_used(tmp_path: Path) -> None:
+    """It is looked at before anybody relies on it."""
+    _, _, errors = found(tls__ca_file=str(tmp_path / "ca.pem"))
+    assert errors[0].startswith(f"cannot read tls.ca_file {tmp_path / 'ca.pem'}: No such file")

@@ -5,7 +5,7 @@ that was left) is an exception with an exit code, or a line on standard error.
 """
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -20,8 +20,9 @@ from stenod.core.log import Log
 from stenod.core.retention import RetentionLimits
 from stenod.core.source import Source
 from stenod.core.verdict import ExitCode
-from stenod.edge import retry, telemetry, websocket
+from stenod.edge import http, retry, telemetry, websocket
 from stenod.edge import state_directory as directories
+from stenod.edge.dialling import Dialler
 from stenod.edge.output import Output
 from stenod.edge.reserve import Reserve
 from stenod.edge.segments import Segments
@@ -148,17 +149,7 @@ def _parts(assembly: Assembly, journal: Journal, providers: Sequence[Provider], 
     capture = None if source is None else _capture(assembly, journal, source, log)
     live = source is not None and source.live
     hush = _hush(journal, options) if live else None
-    desk = partial(
-        Sessions,
-        journal=journal,
-        transcript=transcript,
-        options=_session_options(options),
-        clock=clock,
-        connect=websocket.connect,
-        until_open=retry.until_open,
-        log=log,
-        hush=hush,
-    )
+    desk = _desk(options, journal, transcript, hush, log)
     supervisor = Supervisor(
         journal=journal,
         roster=Roster([desk(provider=one) for one in providers], clock=clock, log=log),
@@ -188,6 +179,25 @@ def _parts(assembly: Assembly, journal: Journal, providers: Sequence[Provider], 
         drain_seconds=options.supervisor.drain_seconds,
         sync_seconds=options.journal.sync_seconds,
         services=(partial(_flush_log, assembly.telemetry),),
+    )
+
+
+def _desk(
+    options: Options, journal: Journal, transcript: Transcript, hush: Hush | None, log: Log
+) -> Callable[..., Sessions]:
+    """Return what opens sessions, but for whose."""
+    dialler = Dialler(options.tls.ca_file)
+    return partial(
+        Sessions,
+        journal=journal,
+        transcript=transcript,
+        options=_session_options(options),
+        clock=RealClock(),
+        connect=partial(websocket.connect, dial=dialler.dial),
+        fetch=partial(http.fetch, dial=dialler.dial),
+        until_open=retry.until_open,
+        log=log,
+        hush=hush,
     )
 
 

@@ -18,6 +18,7 @@ import click
 from stenod.cli import configured, load_configuration
 from stenod.config import ConfigErrors, Loaded, holds_on_fatal, is_service, option_paths, state_directory, value_at
 from stenod.core.verdict import ExitCode
+from stenod.edge.dialling import Dialler, UntrustedError
 from stenod.edge.secrets import SecretError, SecretMissing
 from stenod.options import InputKind, Options, table_of
 from stenod.services import SERVICES, Service
@@ -81,6 +82,10 @@ def examine(loaded: Loaded, environment: Mapping[str, str]) -> Finding:
         warnings.append("without a state directory a restart loses the journal; give the unit a StateDirectory=")
     if directory is not None and directory.exists() and not directory.is_dir():
         errors.append(f"cannot use the state directory {directory}: it is a file; name a directory (state_dir)")
+    try:
+        Dialler(options.tls.ca_file)
+    except UntrustedError as error:
+        errors.append(str(error))
     remote = [SERVICES[name] for name in options.providers if name in SERVICES]
     for service in remote:
         found = _examine_service(service, options, environment, holds=holds)

@@ -166,6 +166,16 @@ class LivenessOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TlsOptions:
+    """Whose certificates count. Connections to providers are always encrypted, unless an `endpoint` says `ws://`, and
+    certificates always verified."""
+
+    ca_file: str = ""
+    """A file with the certificates of authorities in PEM that are trusted instead of the system's: for a server of your
+    own, or a proxy that looks into TLS. It is read at the start. Empty: the system's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RotationOptions:
     """When a session hands over to its successor, before the provider's limit ends it."""
 
@@ -246,6 +256,13 @@ class AssemblyaiOptions:
     costs. 0: not known, and no cost is told."""
     key_file: str = ""
     """A file with nothing but the key in it, readable by stenod's user only."""
+    temporary_tokens: bool = False
+    """Open each session with a temporary token, which is made with the key just before, in place of the key."""
+    token_seconds: Annotated[int, Meta(ge=1, le=600)] = 60
+    """How long a temporary token opens a session. Too short for a clock that is wrong or a slow network costs a try."""
+    token_session_seconds_max: Annotated[int, Meta(ge=60, le=10800)] = 10800
+    """How long a session lasts at most that was opened with a temporary token: AssemblyAI itself ends it then, whatever
+    has become of stenod. A successor is opened before."""
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     """More of AssemblyAI's own parameters, handed on as they are: `{ keyterms_prompt = ["stenod"] }`."""
 
@@ -305,6 +322,7 @@ class Options:
     journal: JournalOptions = JournalOptions()
     pacer: PacerOptions = PacerOptions()
     liveness: LivenessOptions = LivenessOptions()
+    tls: TlsOptions = TlsOptions()
     rotation: RotationOptions = RotationOptions()
     supervisor: SupervisorOptions = SupervisorOptions()
     output: OutputOptions = OutputOptions()

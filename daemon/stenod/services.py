@@ -50,6 +50,9 @@ def _assemblyai(own: AssemblyaiOptions) -> Dialect:
             inactivity_timeout_seconds=own.inactivity_timeout_seconds,
             parameters=dict(own.parameters),
             price_per_hour=own.price_per_hour,
+            temporary_tokens=own.temporary_tokens,
+            token_seconds=own.token_seconds,
+            token_session_seconds_max=own.token_session_seconds_max,
         )
     )
 

@@ -22,8 +22,10 @@ import trio.testing
 import trustme
 
 from stenod.core import transport
+from stenod.core.dialling import Dial
 from stenod.core.transport import ConnectionEnded
 from stenod.edge import websocket
+from stenod.edge.dialling import Dialler
 from stenod.edge.websocket import TrioWebsocket, connect
 
 SECONDS = 5.0
@@ -33,6 +35,7 @@ ACCEPTED = (
 )
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 
+dial_tcp = Dialler().dial
 Peer = Callable[[trio.abc.Stream], Awaitable[None]]
 
 
@@ -157,7 +160,7 @@ async def listening(peer: Peer, tls: ssl.SSLContext | None = None) -> AsyncItera
 
 
 @asynccontextmanager
-async def connected(url: str, dial: websocket.Dial = websocket.dial_tcp) -> AsyncIterator[TrioWebsocket]:
+async def connected(url: str, dial: Dial = dial_tcp) -> AsyncIterator[TrioWebsocket]:
     """A connection that is closed at the end; its nursery must then be empty."""
     async with trio.open_nursery() as nursery:
         connection = await connect(nursery, url, (), seconds=SECONDS, dial=dial)
@@ -168,9 +171,7 @@ async def connected(url: str, dial: websocket.Dial = websocket.dial_tcp) -> Asyn
             assert 0 == len(nursery.child_tasks)
 
 
-async def refusal(
-    url: str, *, seconds: float = SECONDS, dial: websocket.Dial = websocket.dial_tcp, headers=()
-) -> ConnectionEnded:
+async def refusal(url: str, *, seconds: float = SECONDS, dial: Dial = dial_tcp, headers=()) -> ConnectionEnded:
     """Fail to connect, with nothing but `ConnectionEnded`, and leave no task."""
     async with trio.open_nursery() as nursery:
         with pytest.raises(ConnectionEnded) as caught:
@@ -259,7 +260,8 @@ async def test_the_request_says_what_it_should() -> None:
 
     async with listening(peer) as port, trio.open_nursery() as nursery:
         url = f"ws://me:secret@127.0.0.1:{port}/v3/ws?rate=16000&word=a%20b"
-        connection = await connect(nursery, url, (("Authorization", "key"), ("X-Name", "grün")), seconds=SECONDS)
+        headers = (("Authorization", "key"), ("X-Name", "grün"))
+        connection = await connect(nursery, url, headers, seconds=SECONDS, dial=dial_tcp)
         await connection.close(0.0)
     lines = heads[0].split(b"\r\n")
     assert b"GET /v3/ws?rate=16000&word=a%20b HTTP/1.1" == lines[0]
@@ -344,6 +346,22 @@ async def test_tls_with_the_wrong_certificate(authority: trustme.CA, monkeypatch
     assert ended.text.startswith("tls: no trusted connection to localhost: ")
     assert ("Hostname mismatch" if known else "certificate verify failed") in ended.text
     assert ended.local
+
+
+@pytest.mark.parametrize("named", [True, False])
+async def test_tls_with_a_file_of_certificates(authority: trustme.CA, tmp_path: Path, named: bool) -> None:
+    """Whoever a person names is trusted; then the system's authorities are not."""
+    own = tmp_path / "ca.pem"
+    (authority if named else trustme.CA()).cert_pem.write_to_path(str(own))
+    dial = Dialler(str(own)).dial
+    async with listening(polite, server_context(authority, "localhost")) as port:
+        if named:
+            async with connected(f"wss://localhost:{port}/", dial) as connection:
+                await connection.send("hello", SECONDS)
+                assert "hello" == await connection.receive()
+        else:
+            ended = await refusal(f"wss://localhost:{port}/", dial=dial)
+            assert ended.text.startswith("tls: no trusted connection to localhost: ")
 
 
 async def test_tls_where_none_is_spoken() -> None:
@@ -611,7 +629,7 @@ async def test_a_large_message_right_after_the_upgrade() -> None:
 
 async def dial_narrow(host: str, port: int, tls: bool) -> trio.abc.Stream:
     """A socket whose kernel takes little ahead of the peer."""
-    stream = await websocket.dial_tcp(host, port, tls)
+    stream = await dial_tcp(host, port, tls)
     assert isinstance(stream, trio.SocketStream)
     stream.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
     return stream
@@ -758,7 +776,7 @@ class CancelAt(trio.abc.Instrument):
                 self.scope.cancel()
 
 
-async def whole_life(dial: websocket.Dial) -> None:
+async def whole_life(dial: Dial) -> None:
     """Connect, talk, close: what a session does."""
     async with trio.open_nursery() as nursery:
         connection = await connect(nursery, "ws://peer/", (), seconds=SECONDS, dial=dial)

@@ -1,17 +1,15 @@
 """WebSocket connections, with trio-websocket: the only file that knows it.
 
-Two things are done differently from the package's own `open_websocket_url`. We dial ourselves, so that every failure
-has its name, and so that simulation can hand in a stream of its own. And its background reader runs under a guard: the
-package raises a refused upgrade inside that task, and never wakes the one who waits when the peer hangs up during the
-handshake; the guard keeps the exception and tells that the reader is over.
+Two things are done differently from the package's own `open_websocket_url`. The dial is handed in, so that every
+failure has its name, and so that simulation can have a stream of its own. And its background reader runs under a guard:
+the package raises a refused upgrade inside that task, and never wakes the one who waits when the peer hangs up during
+the handshake; the guard keeps the exception and tells that the reader is over.
 
 A refusal that is not complete (a body that ends with the connection, as proxies send, or that never ends) is none for
 the package; so we keep the first bytes of the peer's answer, and read the status there.
 """
 
 import re
-import socket
-import ssl
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from urllib.parse import urlsplit
@@ -21,6 +19,7 @@ from trio_websocket import ConnectionClosed, ConnectionRejected, WebSocketConnec
 from wsproto.utilities import ProtocolError
 
 from stenod.core import transport
+from stenod.core.dialling import Dial, dial_failure
 from stenod.core.transport import ConnectionEnded, Frame
 
 MESSAGE_BYTES_MAX = 4 * 1024 * 1024
@@ -36,24 +35,6 @@ ERROR_HEADERS, ID_HEADERS = ("dg-error",), ("dg-request-id",)
 STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([0-9]{3})\b")
 PROTOCOL_ERROR = 1002
 """RFC 6455: the other side does not keep to the protocol."""
-
-Dial = Callable[[str, int, bool], Awaitable[trio.abc.Stream]]
-"""(host, port, TLS) to an open stream."""
-
-
-async def dial_tcp(host: str, port: int, tls: bool) -> trio.abc.Stream:
-    """Open TCP, and TLS with the system's certificates; always verified."""
-    stream = await trio.open_tcp_stream(host, port)
-    stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    if not tls:
-        return stream
-    try:
-        secured = trio.SSLStream(stream, ssl.create_default_context(), server_hostname=host, https_compatible=True)
-        await secured.do_handshake()
-    except BaseException:
-        await trio.aclose_forcefully(stream)
-        raise
-    return secured
 
 
 class _Stream(trio.abc.Stream):
@@ -180,7 +161,7 @@ async def connect(
     headers: tuple[tuple[str, str], ...],
     *,
     seconds: float,
-    dial: Dial = dial_tcp,
+    dial: Dial,
 ) -> TrioWebsocket:
     """Open `url` within `seconds`; the connection's reader runs in `nursery` until it is closed.
 
@@ -202,7 +183,7 @@ async def connect(
         text = f"{transport.OPENING_DEADLINE}: no connection to {host} within {seconds:g} s"
         raise ConnectionEnded(text, local=True) from None
     except (OSError, UnicodeError, trio.BrokenResourceError) as error:
-        raise _dial_failure(host, error) from error
+        raise dial_failure(host, error) from error
 
 
 async def _upgrade(
@@ -276,28 +257,3 @@ def _decoded(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
         key, text = (raw.decode("utf-8", "replace").strip() for raw in (name.lower(), value))
         found[key] = f"{found[key]}, {text}" if key in found else text[:BODY_CHARACTERS_MAX]
     return found
-
-
-def _dial_failure(host: str, error: BaseException) -> ConnectionEnded:
-    causes = list(_causes(error))
-    for kind, token, sentence in DIAL_FAILURES:
-        found = next((cause for cause in causes if isinstance(cause, kind)), None)
-        if found is not None:
-            return ConnectionEnded(f"{token}: {sentence.format(host=host)}: {found}", local=True)
-    return ConnectionEnded(f"{transport.UNREACHABLE}: cannot reach {host}: {error}", local=True)
-
-
-DIAL_FAILURES: tuple[tuple[type[BaseException], str, str], ...] = (
-    (ssl.SSLError, transport.TLS_FAILED, "no trusted connection to {host}"),
-    (socket.gaierror, transport.NAME_NOT_RESOLVED, "the name {host} is not known"),
-    (UnicodeError, transport.NAME_NOT_RESOLVED, "no name can be like {host}"),
-    (ConnectionRefusedError, transport.CONNECTION_REFUSED, "nothing listens at {host}"),
-)
-
-
-def _causes(error: BaseException | None) -> list[BaseException]:
-    """Return the exception, what it groups and what caused it; trio wraps the interesting one."""
-    if error is None:
-        return []
-    grouped = [inner for one in getattr(error, "exceptions", ()) for inner in _causes(one)]
-    return [error, *grouped, *_causes(error.__cause__)]

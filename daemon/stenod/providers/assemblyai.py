@@ -10,7 +10,7 @@ nor what failures mean (`assemblyai_rules`).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 from urllib.parse import urlencode, urlsplit
 
@@ -20,7 +20,8 @@ from stenod.core.verdict import Rule
 from stenod.providers import endpoint as address
 from stenod.providers.assemblyai_conversation import AssemblyAIConversation
 from stenod.providers.assemblyai_rules import RULES, V3_ENDPOINT
-from stenod.providers.base import Limits, Request, Warned
+from stenod.providers.assemblyai_tokens import read_token, token_url
+from stenod.providers.base import Errand, Limits, Request, Warned
 from stenod.providers.billing import Billing, Measure
 
 ParameterValue = str | int | float | bool | Sequence["ParameterValue"] | Mapping[str, "ParameterValue"]
@@ -38,6 +39,8 @@ SAMPLE_RATE_MIN = 8000
 """Below, the server refuses."""
 SESSION_SECONDS_MAX = 10_800.0
 """Three hours, or less where a temporary token says so; `Ready.expires_at` has the last word."""
+TOKEN_SESSION_SECONDS_MAX = 10_800
+"""What a token allows unless it is made for less."""
 KEEPALIVE_SECONDS_MAX = 10.0
 """More often than a third of any sensible timeout: it is also what keeps a NAT's entry alive."""
 
@@ -98,12 +101,23 @@ class AssemblyAIOptions:
     parameters: Mapping[str, ParameterValue] = field(default_factory=dict)
     price_per_hour: float = 0.0
     """Of an open session; 0: not known."""
+    temporary_tokens: bool = False
+    """Each session is opened with a token of its own, in place of the key."""
+    token_seconds: int = 60
+    """1 to 600: how long a token opens a session."""
+    token_session_seconds_max: int = TOKEN_SESSION_SECONDS_MAX
+    """60 to 10800: how long a session lasts at most that was opened with a token."""
 
     @property
     def url(self) -> str:
         """The endpoint in use: one that was chosen wins over the region."""
         chosen = normalized(self.endpoint) if self.endpoint else ENDPOINT
         return REGIONS[self.region] if chosen == ENDPOINT else chosen
+
+    @property
+    def session_seconds_max(self) -> float:
+        """How long a session may last."""
+        return float(self.token_session_seconds_max) if self.temporary_tokens else SESSION_SECONDS_MAX
 
     @property
     def shows_partials(self) -> bool:
@@ -118,6 +132,10 @@ class AssemblyAIOptions:
             found.append(Warned("endpoint", text))
         if not 5 <= self.inactivity_timeout_seconds <= 3600:
             found.append(Warned("inactivity_timeout_seconds", "AssemblyAI takes 5 to 3600 seconds"))
+        if not 1 <= self.token_seconds <= 600:
+            found.append(Warned("token_seconds", "AssemblyAI takes 1 to 600 seconds"))
+        if not 60 <= self.token_session_seconds_max <= 10_800:
+            found.append(Warned("token_session_seconds_max", "AssemblyAI takes 60 to 10800 seconds"))
         found += [
             Warned(f"parameters.{name}", f"{name} is a secret, and secrets do not stand in the configuration")
             for name in SECRETS
@@ -145,16 +163,17 @@ class AssemblyAI:
             chunk_seconds_min=0.05,
             chunk_seconds_max=1.0,
             rate_ratio_max=1.25,
-            session_seconds_max=SESSION_SECONDS_MAX,
+            session_seconds_max=options.session_seconds_max,
             keepalive_seconds=min(KEEPALIVE_SECONDS_MAX, options.inactivity_timeout_seconds / 3),
             drain_seconds_max=10.0,
             reports_silence=options.shows_partials,
         )
 
-    def request(self, *, key: str, rate: int) -> Request:
+    def request(self, *, key: str, rate: int) -> Request | Errand:
         """Return URL and header; an empty key (a server of one's own) is not sent.
 
-        Raises ValueError for options with `errors()`, and for a rate under 8000 Hz.
+        With temporary tokens, return how one is made: the session is then opened with it, and without the key. Raises
+        ValueError for options with `errors()`, and for a rate under 8000 Hz.
         """
         if rate < SAMPLE_RATE_MIN:
             raise ValueError(f"cannot send {rate} Hz to AssemblyAI: it takes {SAMPLE_RATE_MIN} Hz and more")
@@ -171,11 +190,26 @@ class AssemblyAI:
         own = {name: value for name, value in self.options.parameters.items() if name not in sent}
         # What a person wrote (prompts, terms, addresses) is nobody's business; numbers and switches help to see why.
         shown = {name: value if isinstance(value, int | float) else "hidden" for name, value in own.items()}
-        return Request(
+        request = Request(
             url=f"{self.options.url}?{_query(sent | own)}",
             headers=(("Authorization", key),) if key else (),
             public_url=f"{self.options.url}?{_query(sent | shown)}",
         )
+        return self._token_errand(request) if key and self.options.temporary_tokens else request
+
+    def _token_errand(self, request: Request) -> Errand:
+        """Return how a token for this session is made."""
+
+        def opened_with_token(status: int, body: str) -> Request:
+            token = read_token(status, body)
+            return replace(request, url=f"{request.url}&{_query({'token': token})}", headers=(), secret=token)
+
+        url = token_url(
+            self.options.url,
+            token_seconds=self.options.token_seconds,
+            session_seconds_max=self.options.token_session_seconds_max,
+        )
+        return Errand(url=url, request=opened_with_token, headers=request.headers)
 
     def conversation(self) -> AssemblyAIConversation:
         """Return the state machine of one new session."""
@@ -197,6 +231,8 @@ class AssemblyAI:
             found.append(Warned("endpoint", text))
         if options.region != "default" and options.url != REGIONS[options.region]:
             found.append(Warned("region", "without effect: the endpoint names another server"))
+        if options.token_session_seconds_max != TOKEN_SESSION_SECONDS_MAX and not options.temporary_tokens:
+            found.append(Warned("token_session_seconds_max", "without effect: temporary_tokens is off"))
         return found
 
 

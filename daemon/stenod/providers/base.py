@@ -51,6 +51,25 @@ class Request:
     """They carry the key: never logged."""
     public_url: str = ""
     """The URL without secrets, for logs and errors."""
+    secret: str = ""
+    """What the URL carries that must not be shown, should a peer repeat it."""
+
+
+class Answered(Protocol):
+    """What the answer to an errand leads to."""
+
+    def __call__(self, status: int, body: str) -> Request:
+        """Return how to open the session; raises `ConnectionEnded` for a refusal."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Errand:
+    """What must be fetched over HTTP, with a GET, before a session can be opened: a temporary token."""
+
+    url: str
+    request: Answered
+    headers: tuple[tuple[str, str], ...] = ()
+    """They carry the key: never logged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,8 +236,8 @@ class Dialect(Protocol):
     def billing(self) -> Billing:
         """What is charged for."""
 
-    def request(self, *, key: str, rate: int) -> Request:
-        """Return how to open a session that is sent s16le mono at `rate` Hz."""
+    def request(self, *, key: str, rate: int) -> Request | Errand:
+        """Return how to open a session that is sent s16le mono at `rate` Hz, or what that takes first."""
 
     def conversation(self) -> Conversation:
         """Return the state machine of one new session."""

@@ -22,6 +22,7 @@ from stenod.core.transport import Connection, ConnectionEnded
 from stenod.core.verdict import Failure, Phase
 from stenod.providers.base import Dialect, Event, Finished, Heard, Notice, Ready, Refused, Say
 from stenod.tasks.answers import Answers
+from stenod.tasks.entrance import Entrance, Fetch, fetch_nothing
 from stenod.tasks.hush import Hush
 from stenod.tasks.journal import Journal
 from stenod.tasks.keepalive import Keepalive
@@ -57,6 +58,7 @@ class Session:
         rate_rule: RateRule,
         clock: Clock,
         connect: Connect,
+        fetch: Fetch = fetch_nothing,
         deliver: Callable[["Session", list[Event]], None],
         log: Log,
         late: bool = False,
@@ -83,12 +85,11 @@ class Session:
         self.ready, self.over = trio.Event(), trio.Event()
         self.ended: Ended | None = None
         self.notices: dict[str, int] = {}
-        self._key = key
         self._journal = journal
         self._options = options
         self._rate_rule = rate_rule
         self._clock = clock
-        self._connect = connect
+        self._entrance = Entrance(dialect=dialect, key=key, rate=journal.rate, connect=connect, fetch=fetch)
         self._deliver = deliver
         self._log = log
         self._hush = hush
@@ -163,11 +164,8 @@ class Session:
 
     async def _live(self, nursery: trio.Nursery) -> Failure:
         """Open, converse, leave; the nursery runs the connection's reader."""
-        request = self.dialect.request(key=self._key, rate=self._journal.rate)
         try:
-            connection = await self._connect(
-                nursery, request.url, request.headers, seconds=self._options.opening_seconds
-            )
+            connection = await self._entrance.open(nursery, seconds=self._options.opening_seconds)
         except ConnectionEnded as ended:
             return self._failure(ended)
         end: ConnectionEnded | None = None
@@ -318,7 +316,7 @@ class Session:
         return self._failure(defect(error))
 
     def _failure(self, ended: ConnectionEnded) -> Failure:
-        return joined(ended, self._refused, self._phase)
+        return joined(ended, self._refused, self._phase, self._entrance.masked)
 
     def _end_with(self, failure: Failure) -> None:
         try:

@@ -1,5 +1,6 @@
 """How a session ended: what was observed, put together; nothing is judged yet."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from stenod.core import transport
@@ -19,8 +20,10 @@ class Ended:
     billed_seconds: float | None
 
 
-def joined(ended: ConnectionEnded, refused: Refused | None, phase: Phase) -> Failure:
-    """Join the provider's error message with the close that followed it."""
+def joined(
+    ended: ConnectionEnded, refused: Refused | None, phase: Phase, masked: Callable[[str], str] = str
+) -> Failure:
+    """Join the provider's error message with the close that followed it; `masked` hides what must not be shown."""
     said = [] if refused is None else [refused.text]
     code = ended.close_code
     if refused is not None and refused.code is not None:
@@ -29,7 +32,7 @@ def joined(ended: ConnectionEnded, refused: Refused | None, phase: Phase) -> Fai
         phase=phase,
         http_status=ended.http_status,
         close_code=code,
-        text=" | ".join(text for text in [*said, ended.text] if text),
+        text=masked(" | ".join(text for text in [*said, ended.text] if text)),
         asked=phase is Phase.DRAINING,
         local=ended.local,
     )

@@ -17,6 +17,7 @@ from stenod.core.clock import Clock
 from stenod.core.log import Log
 from stenod.core.pacing import RateRule
 from stenod.core.verdict import Effect, Failure, Rule, Severity, Verdict, judge
+from stenod.tasks.entrance import Fetch, fetch_nothing
 from stenod.tasks.hush import Hush
 from stenod.tasks.journal import Journal
 from stenod.tasks.link import Connect
@@ -89,6 +90,7 @@ class Sessions:
         options: SessionOptions,
         clock: Clock,
         connect: Connect,
+        fetch: Fetch = fetch_nothing,
         until_open: UntilOpen,
         log: Log,
         hush: Hush | None = None,
@@ -99,6 +101,7 @@ class Sessions:
         self._options = options
         self._clock = clock
         self._connect = connect
+        self._fetch = fetch
         self._until_open = until_open
         self._log = log
         self._hush = hush
@@ -260,6 +263,7 @@ class Sessions:
             rate_rule=RateRule(min(self.provider.rate_ratio_max, self.provider.dialect.limits.rate_ratio_max)),
             clock=self._clock,
             connect=self._connect,
+            fetch=self._fetch,
             deliver=self._transcript.deliver,
             log=self._log,
             late=late,

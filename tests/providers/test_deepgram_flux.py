@@ -15,7 +15,6 @@ from stenod.providers.deepgram_flux import (
     RESERVED,
     DeepgramFlux,
     DeepgramFluxOptions,
-    authorization,
 )
 from stenod.providers.deepgram_flux_conversation import DeepgramFluxConversation
 
@@ -54,7 +53,7 @@ def test_opens_a_session() -> None:
 @pytest.mark.parametrize(("key", "value"), [(KEY, f"Token {KEY}"), (TOKEN, f"Bearer {TOKEN}"), ("eyJ", "Token eyJ")])
 def test_a_temporary_token_has_another_word_before_it(key: str, value: str) -> None:
     """It is told from a key by its shape."""
-    assert value == authorization(key)
+    assert DeepgramFlux(DeepgramFluxOptions()).request(key=key, rate=16_000).headers == (("Authorization", value),)
 
 
 def test_a_server_of_ones_own_needs_no_key() -> None:
@@ -133,6 +132,8 @@ def test_other_rates_are_our_error() -> None:
     ("options", "option", "part"),
     [
         ({"endpoint": "https://asr.example"}, "endpoint", "scheme"),
+        ({"endpoint": "wss://asr.example/v1/listen"}, "endpoint", "another protocol"),
+        ({"model": "nova-3"}, "model", "use the provider deepgram"),
         ({"eager_eot_threshold": 0.1}, "eager_eot_threshold", "0.3 to 0.9"),
         ({"eager_eot_threshold": 0.95}, "eager_eot_threshold", "0.3 to 0.9"),
     ],
@@ -150,7 +151,6 @@ def test_options_that_cannot_work(options: dict, option: str, part: str) -> None
     ("options", "option", "part"),
     [
         ({"model": "flux-general-end"}, "model", "did you mean flux-general-en?"),
-        ({"model": "nova-3"}, "model", "another protocol"),
         ({"language_hints": ("de",)}, "language_hints", "flux-general-multi"),
         ({"eot_threshold": 0.5, "eager_eot_threshold": 0.6}, "eager_eot_threshold", "above eot_threshold"),
         ({"parameters": {"smart_format": True}}, "parameters.smart_format", "other models"),

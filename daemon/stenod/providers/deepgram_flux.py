@@ -5,6 +5,8 @@ none that only flushes: the pings of the connection do the one, the end of a tur
 repeated. What stenod relies on (model, encoding, rate) is always sent, and so are the thresholds, whose defaults have
 changed before.
 
+The key, and how it stands in the header, are those of Deepgram's other protocol (`deepgram`), as are the regions.
+
 It does not know how messages are read (`deepgram_flux_messages`), what they mean in order
 (`deepgram_flux_conversation`), nor what failures mean (`deepgram_flux_rules`).
 """
@@ -15,6 +17,7 @@ from typing import Literal
 from urllib.parse import urlencode
 
 from stenod.core.verdict import Rule
+from stenod.providers import deepgram
 from stenod.providers import endpoint as address
 from stenod.providers.base import Limits, Request, Warned
 from stenod.providers.billing import Billing, Measure
@@ -25,12 +28,7 @@ ParameterValue = str | float | bool | Sequence[str]
 
 NAME = "deepgram-flux"
 PATH = "/v2/listen"
-REGIONS = {
-    "default": f"wss://api.deepgram.com{PATH}",
-    "eu": f"wss://api.eu.deepgram.com{PATH}",
-    "au": f"wss://api.au.deepgram.com{PATH}",
-    "in": f"wss://api.in.deepgram.com{PATH}",
-}
+REGIONS = {name: url.removesuffix(deepgram.PATH) + PATH for name, url in deepgram.REGIONS.items()}
 MODELS = ("flux-general-en", "flux-general-multi")
 MULTILINGUAL = "flux-general-multi"
 RATES = (8000, 16_000, 24_000, 44_100, 48_000)
@@ -80,6 +78,11 @@ class DeepgramFluxOptions:
         found = []
         if self.endpoint and (text := address.endpoint_error(self.endpoint)):
             found.append(Warned("endpoint", text))
+        elif self.url.endswith(deepgram.PATH):
+            found.append(Warned("endpoint", f"v1/listen speaks another protocol; here it is {PATH}"))
+        if not self.model.startswith("flux"):
+            text = "only Flux models speak this protocol (v2/listen); for others use the provider deepgram"
+            found.append(Warned("model", text))
         if self.eager_eot_threshold and not EAGER_THRESHOLD_MIN <= self.eager_eot_threshold <= EAGER_THRESHOLD_MAX:
             text = f"Flux takes {EAGER_THRESHOLD_MIN} to {EAGER_THRESHOLD_MAX}, or 0 for none"
             found.append(Warned("eager_eot_threshold", text))
@@ -132,9 +135,10 @@ class DeepgramFlux:
         ]
         # What a person wrote (terms, names) is nobody's business; numbers and switches help to see why.
         shown = [(name, value if isinstance(value, int | float) else "hidden" if value else ()) for name, value in own]
+        scheme = "Bearer" if deepgram.TOKEN.fullmatch(key) else "Token"
         return Request(
             url=f"{options.url}?{_query([*sent, *own])}",
-            headers=(("Authorization", authorization(key)),) if key else (),
+            headers=(("Authorization", f"{scheme} {key}"),) if key else (),
             public_url=f"{options.url}?{_query([*sent, *shown])}",
         )
 
@@ -152,7 +156,7 @@ class DeepgramFlux:
         found = [_misnamed(name) for name in options.parameters if name not in PARAMETERS]
         if options.model not in MODELS:
             unknown = f"not a model of Flux that stenod knows{address.nearest(options.model, MODELS)}"
-            found.append(Warned("model", f"{unknown}; Deepgram's other models have another protocol"))
+            found.append(Warned("model", unknown))
         if options.language_hints and options.model != MULTILINGUAL:
             found.append(Warned("language_hints", f"only {MULTILINGUAL} takes them"))
         if options.eager_eot_threshold > options.eot_threshold:
@@ -162,12 +166,6 @@ class DeepgramFlux:
         if options.region != "default" and options.url != REGIONS[options.region]:
             found.append(Warned("region", "without effect: the endpoint names another server"))
         return found
-
-
-def authorization(key: str) -> str:
-    """Return the header's value: a temporary token is a JSON web token, whose first part is a JSON object in base64."""
-    temporary = key.startswith("eyJ") and key.count(".") == 2
-    return f"{'Bearer' if temporary else 'Token'} {key}"
 
 
 def _query(parameters: Sequence[tuple[str, ParameterValue]]) -> str:

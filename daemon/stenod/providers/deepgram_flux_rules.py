@@ -2,14 +2,17 @@
 
 An error message names its kind in a word of its own (`INACTIVE_CLIENT`), never in a number, and the close behind it
 has no code; so those words decide. Its own good end, after `CloseStream`, is a close without a code as well: whether we
-asked is what tells the two apart.
+asked is what tells the two apart. Key, credit, limits and what stands before the service are those of Deepgram's other
+protocol, and so are their rows.
 
 It does not know how a text is joined from the error message and the close frame (the session task).
 """
 
+from dataclasses import replace
 from functools import partial
 
 from stenod.core.verdict import Effect, ExitCode, Rule, Severity, Verdict
+from stenod.providers import deepgram_rules
 from stenod.providers.standard_rules import STANDARD_RULES
 
 DOCUMENTED = "documented: errors of v2/listen"
@@ -55,4 +58,18 @@ FLUX_RULES = (
     ),
 )
 
-RULES = (*FLUX_RULES, *STANDARD_RULES)
+V1_ONLY = ("nothing-understood", "cut-short", "message-refused", "closed-unasked", "http-405")
+"""Rows about messages that Flux does not send, or about what only the other protocol does."""
+
+
+def _of_flux(rule: Rule) -> Rule:
+    """Return a row of the other protocol with this one's options and path in its remedy."""
+    remedy = rule.remedy.replace("[deepgram]", "[deepgram_flux]").replace("`deepgram.", "`deepgram_flux.")
+    return replace(rule, remedy=remedy.replace("v1/listen", "v2/listen"))
+
+
+SHARED_RULES = tuple(
+    _of_flux(rule) for rule in deepgram_rules.RULES if rule.name not in V1_ONLY and rule not in STANDARD_RULES
+)
+
+RULES = (*FLUX_RULES, *SHARED_RULES, *STANDARD_RULES)

@@ -87,6 +87,24 @@ def test_each_provider_has_its_own_answer() -> None:
 @pytest.mark.parametrize(
     ("text", "name"),
     [
+        ("1011 NET-0001", "no-audio"),
+        ("Deepgram did not receive audio data or a text message. See https://dpgr.am/net0001", "no-audio"),
+        ("received 1011 (internal error) ... https://dpgr.am/net0000", "no-answer"),
+        ("1008 DATA-0000", "not-audio"),
+        ('{"type":"Metadata","sha256":"incomplete","duration":55.78,"channels":1}', "cut-short"),
+        ('HTTP 402 {"err_code":"ASR_PAYMENT_REQUIRED"}', "payment-required"),
+        ("HTTP 405", "http-405"),
+        ("1000", "closed-unasked"),
+    ],
+)
+def test_what_deepgram_says_is_explained(text: str, name: str) -> None:
+    """The token of the documentation, the prose of the wire, a pasted message."""
+    assert name in names("--provider", "deepgram", text)
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
         ("Unauthorized connection: Too many concurrent sessions", "too-many-sessions"),
         ("3005 Session Expired: Maximum session duration exceeded", "session-expired"),
         ('{"type":"Error","error_code":3006,"error":"User Input Validation Error: Invalid JSON: x"}', "invalid-json"),

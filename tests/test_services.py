@@ -5,7 +5,8 @@ from typing import get_args
 
 import pytest
 
-from stenod.options import LOCAL, AssemblyaiV2Options, Options, Provider
+from stenod.options import LOCAL, AssemblyaiV2Options, DeepgramOptions, Options, Provider
+from stenod.providers import deepgram
 from stenod.providers.assemblyai_v2 import AssemblyAIV2Options
 from stenod.services import SERVICES
 
@@ -46,3 +47,27 @@ def test_the_options_of_v2_arrive() -> None:
         price_per_hour=0.5,
         parameters={"level": 3},
     )
+
+
+def test_the_options_of_deepgram_arrive() -> None:
+    """All of them; a server of one's own may do without a key."""
+    own = {
+        "endpoint": "wss://asr.example",
+        "region": "eu",
+        "model": "nova-2",
+        "language": "multi",
+        "endpointing_ms": 500,
+        "utterance_end_ms": 2000,
+        "smart_format": False,
+        "diarize": True,
+        "keyterms": ("stenod",),
+        "tag": "hall",
+        "parameters": {"redact": ("pci",)},
+        "price_per_hour": 0.5,
+    }
+    assert DeepgramOptions().needs_key
+    table = DeepgramOptions(key_file="key", **own)
+    assert not table.needs_key
+    dialect = SERVICES["deepgram"].engaged(replace(Options(), deepgram=table))
+    assert deepgram.DeepgramOptions(**own) == dialect.options
+    assert deepgram.DeepgramOptions() == SERVICES["deepgram"].engaged(Options()).options

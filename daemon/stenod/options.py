@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-Provider = Literal["assemblyai", "assemblyai-v2", "local"]
+Provider = Literal["assemblyai", "assemblyai-v2", "deepgram", "local"]
 LOCAL = "local"
 """The engine inside."""
 Parameter = bool | int | float | str | tuple[str, ...]
@@ -300,6 +300,45 @@ class AssemblyaiV2Options:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeepgramOptions:
+    """Deepgram's live service (v1/listen: the Nova models). The key comes from a systemd credential, `key_file` or
+    DEEPGRAM_API_KEY; a temporary token does in its place."""
+
+    endpoint: str = ""
+    """Another server that speaks the same protocol, as `wss://host` or `ws://host:port`. Empty: Deepgram's own."""
+    region: Literal["default", "eu", "au", "in"] = "default"
+    """Where the audio is processed. `default`: anywhere; `eu`, `au`, `in`: nowhere else."""
+    model: ModelName = "nova-3"
+    """The recogniser. Deepgram's documentation lists them."""
+    language: ModelName = "en"
+    """What is spoken, as `en`, `de`, `pt-BR`; `multi` where it changes. Not every model has every language."""
+    endpointing_ms: Annotated[int, Meta(ge=0, le=10000)] = 300
+    """The pause that ends a turn. 0: none does, only `utterance_end_ms`."""
+    utterance_end_ms: Annotated[int, Meta(ge=1000, le=5000)] = 1000
+    """The pause between two words that ends a turn where noise fills it."""
+    smart_format: bool = True
+    """Punctuation and capital letters; dates, sums and the like as they are written."""
+    diarize: bool = False
+    """Tell who speaks. Labels are good for one session."""
+    keyterms: tuple[str, ...] = ()
+    """Names and terms to be recognised, with nova-3."""
+    tag: Annotated[str, Meta(max_length=128, description="a label of at most 128 characters")] = ""
+    """A label for Deepgram's own reports on usage."""
+    price_per_hour: Annotated[float, Meta(ge=0.0, le=1000.0)] = 0.0
+    """What an hour of audio costs you, in your currency: `session` records and `stenod status` then tell costs. 0: not
+    known, and no cost is told."""
+    key_file: str = ""
+    """A file with nothing but the key in it, readable by stenod's user only."""
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    """More of Deepgram's own parameters, handed on as they are: `{ numerals = true, redact = ["pci"] }`."""
+
+    @property
+    def needs_key(self) -> bool:
+        """Whether there is no use in trying without a key; a server of one's own may do without."""
+        return not self.endpoint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LocalOptions:
     """The engine inside: what transcribes when no provider is configured. Nothing leaves the machine."""
 
@@ -317,7 +356,7 @@ class Options:
     """Where the journal lives. Empty: what systemd provides (StateDirectory=), else a temporary directory."""
     providers: tuple[Provider, ...] = ()
     """Who transcribes, in order of preference: `assemblyai`, `assemblyai-v2` (a server that speaks AssemblyAI's older
-    protocol), `local` (the engine inside). Empty: the engine inside."""
+    protocol), `deepgram`, `local` (the engine inside). Empty: the engine inside."""
     capture: CaptureOptions = CaptureOptions()
     journal: JournalOptions = JournalOptions()
     pacer: PacerOptions = PacerOptions()
@@ -329,4 +368,5 @@ class Options:
     logging: LoggingOptions = LoggingOptions()
     assemblyai: AssemblyaiOptions = field(default_factory=AssemblyaiOptions)
     assemblyai_v2: AssemblyaiV2Options = field(default_factory=AssemblyaiV2Options)
+    deepgram: DeepgramOptions = field(default_factory=DeepgramOptions)
     local: LocalOptions = LocalOptions()

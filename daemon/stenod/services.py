@@ -10,12 +10,14 @@ from typing import Any
 
 from stenod.core.verdict import Rule
 from stenod.edge.secrets import Key, read_key
-from stenod.options import AssemblyaiOptions, AssemblyaiV2Options, Options, key_owner, table_of
+from stenod.options import AssemblyaiOptions, AssemblyaiV2Options, DeepgramOptions, Options, key_owner, table_of
+from stenod.providers import deepgram
 from stenod.providers.assemblyai import AssemblyAI, AssemblyAIOptions
 from stenod.providers.assemblyai_rules import RULES as ASSEMBLYAI_RULES
 from stenod.providers.assemblyai_v2 import AssemblyAIV2, AssemblyAIV2Options
 from stenod.providers.assemblyai_v2_rules import RULES as ASSEMBLYAI_V2_RULES
 from stenod.providers.base import Dialect
+from stenod.providers.deepgram_rules import RULES as DEEPGRAM_RULES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,10 +72,30 @@ def _assemblyai_v2(own: AssemblyaiV2Options) -> Dialect:
     )
 
 
+def _deepgram(own: DeepgramOptions) -> Dialect:
+    return deepgram.Deepgram(
+        deepgram.DeepgramOptions(
+            endpoint=own.endpoint,
+            region=own.region,
+            model=own.model,
+            language=own.language,
+            endpointing_ms=own.endpointing_ms,
+            utterance_end_ms=own.utterance_end_ms,
+            smart_format=own.smart_format,
+            diarize=own.diarize,
+            keyterms=own.keyterms,
+            tag=own.tag,
+            parameters=dict(own.parameters),
+            price_per_hour=own.price_per_hour,
+        )
+    )
+
+
 SERVICES: Mapping[str, Service] = {
     service.name: service
     for service in (
         Service(name="assemblyai", dialect=_assemblyai, rules=ASSEMBLYAI_RULES),
         Service(name="assemblyai-v2", dialect=_assemblyai_v2, rules=ASSEMBLYAI_V2_RULES),
+        Service(name="deepgram", dialect=_deepgram, rules=DEEPGRAM_RULES),
     )
 }

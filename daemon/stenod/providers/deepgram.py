@@ -126,7 +126,7 @@ class DeepgramOptions:
         elif self.url.endswith("/v2/listen"):
             found.append(Warned("endpoint", f"v2/listen speaks another protocol; here it is {PATH}"))
         if self.model.startswith("flux"):
-            text = "Flux models speak another protocol (v2/listen), and v1/listen refuses them; nova-3 is the nearest"
+            text = "Flux models speak another protocol (v2/listen), and v1/listen refuses them; choose a Nova model"
             found.append(Warned("model", text))
         if self.endpointing_ms < 0:
             found.append(Warned("endpointing_ms", "give it in milliseconds, or 0 for none"))

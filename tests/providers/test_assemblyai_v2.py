@@ -285,6 +285,7 @@ def test_a_temporary_token_goes_into_the_address_and_into_no_log() -> None:
     assert request.headers == ()
     assert KEY not in request.public_url
     assert query(request.public_url)["token"] == "hidden"
+    assert request.secret == KEY
 
 
 def test_parameters_pass_through() -> None:

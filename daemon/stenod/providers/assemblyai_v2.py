@@ -135,6 +135,7 @@ class AssemblyAIV2:
             url=f"{url}?{urlencode(sent | more | secret)}",
             headers=(("Authorization", key),) if key and not secret else (),
             public_url=f"{url}?{urlencode(sent | dict.fromkeys((*more, *secret), 'hidden'))}",
+            secret=secret.get("token", ""),
         )
 
     def conversation(self) -> "AssemblyAIV2Conversation":

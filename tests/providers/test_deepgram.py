@@ -63,6 +63,7 @@ def test_limits() -> None:
     assert 1.25 == limits.rate_ratio_max
     assert limits.session_seconds_max is None
     assert (4.0, 20.0) == (limits.keepalive_seconds, limits.warm_seconds)
+    assert 3.0 == limits.warm_first_seconds
     assert 10.0 == limits.drain_seconds_max
     assert limits.reports_silence
 

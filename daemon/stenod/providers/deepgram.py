@@ -46,6 +46,9 @@ KEEPALIVE_SECONDS = 4.0
 """Documented: every 3 to 5 s. The idle timer is documented as 10 s and was seen as 12."""
 WARM_SECONDS = 20.0
 """The server ends a session in which it has said nothing for about 30 s, and answers no KeepAlive; zeros it answers."""
+WARM_FIRST_SECONDS = 3.0
+"""Documented: it must have been sent enough audio to say something within 10 s of the opening, and until it has, a
+KeepAlive holds nothing. A message comes about every second of audio, so there must be time for several silences."""
 UTTERANCE_END_MS_MIN = 1000
 """Interim results come about once a second, so less makes no sense (documented)."""
 TAG_CHARACTERS_MAX = 128
@@ -156,6 +159,7 @@ class Deepgram:
             session_seconds_max=None,
             keepalive_seconds=KEEPALIVE_SECONDS,
             warm_seconds=WARM_SECONDS,
+            warm_first_seconds=WARM_FIRST_SECONDS,
             drain_seconds_max=10.0,
             reports_silence=True,
         )

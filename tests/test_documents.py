@@ -11,11 +11,14 @@ import msgspec
 import pytest
 
 from stenod import cli
-from stenod.config import option_paths
+from stenod.config import load, option_paths
 from stenod.core import records
 from stenod.core.timeline import Cause
 from stenod.core.verdict import ExitCode
+from stenod.providers.assemblyai_v2_rules import SENTENCE_RULES
 from stenod.providers.billing import Billing, Measure
+from stenod.providers.deepgram_flux_rules import FLUX_RULES
+from stenod.services import SERVICES
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -89,6 +92,31 @@ def test_what_a_document_names_is_there(path: Path) -> None:
     assert [name for name in named if name not in option_paths()] == []
     links = [link for link in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in link]
     assert [link for link in links if not (path.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "config").glob("*.md")), ids=lambda path: path.name)
+def test_a_ready_configuration_is_ready(path: Path, tmp_path: Path) -> None:
+    """Whoever copies it gets what the page says: it loads, and its provider has nothing against it."""
+    for block in re.findall(r"```toml\n(.*?)```", path.read_text(), re.DOTALL):
+        copied = tmp_path / "stenod.toml"
+        copied.write_text(block)
+        chosen = load(copied).options
+        dialects = [SERVICES[name].engaged(chosen) for name in chosen.providers]
+        assert [(dialect.errors(), dialect.warnings()) for dialect in dialects] == [([], [])]
+
+
+def test_the_page_of_v2_has_each_code() -> None:
+    """With what it means and what is done."""
+    told = " ".join(rows((ROOT / "config" / "assemblyai-v2.md").read_text(), "code"))
+    assert {rule.codes[0] for rule in SENTENCE_RULES} == {int(code) for code in re.findall(r"\d+", told)}
+
+
+def test_the_page_of_flux_has_each_error() -> None:
+    """By the word that Flux says."""
+    text = (ROOT / "config" / "deepgram-flux.md").read_text().partition("## When something fails")[2]
+    assert {one for rule in FLUX_RULES for one in rule.texts} == {
+        one.casefold() for one in re.findall("[A-Z]+_[A-Z_]+", text)
+    }
 
 
 def test_what_a_day_costs_is_reckoned_right() -> None:

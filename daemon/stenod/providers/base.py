@@ -34,6 +34,8 @@ class Limits:
     warm_seconds: float | None = None
     """A provider that has said nothing for so long, while no audio goes out, is sent some silence, so that it has
     something to answer; None: not needed."""
+    warm_first_seconds: float | None = None
+    """The same for one that has said nothing yet in this session; None: no other."""
     warm_chunk_seconds: float = 0.3
     """How much silence at a time, within the limits of a chunk."""
     drain_seconds_max: float = 10.0

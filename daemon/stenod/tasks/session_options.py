@@ -28,6 +28,7 @@ class SessionOptions:
             stall_seconds=self.stall_seconds,
             keepalive_seconds=limits.keepalive_seconds,
             warm_seconds=limits.warm_seconds,
+            warm_first_seconds=limits.warm_first_seconds,
         )
 
     def chunk_rule(self, rate: int, limits: Limits) -> ChunkRule:

@@ -36,6 +36,7 @@ from stenod.providers import reading
 from stenod.providers.assemblyai_messages import Turn
 from stenod.providers.assemblyai_v2_rules import RULES
 from stenod.providers.base import (
+    Dialect,
     Event,
     Final,
     Finished,
@@ -231,6 +232,10 @@ class AssemblyAIV2Conversation:
     def closed(self, *, clean: bool) -> list[Event]:  # noqa: ARG002
         """Return nothing: an open utterance has no end, so its words are not final."""
         return []
+
+    def reconfigure(self, _dialect: Dialect) -> None:
+        """Return None: its options are parameters of the upgrade, so that only a new session has others."""
+        return
 
     def turn_open_since(self) -> float | None:
         """Return where the open utterance began."""

@@ -27,6 +27,7 @@ from typing import Any
 from stenod.providers import deepgram_messages as messages
 from stenod.providers import reading
 from stenod.providers.base import (
+    Dialect,
     Event,
     Final,
     Finished,
@@ -176,6 +177,10 @@ class DeepgramConversation:
         """Return the pieces, which are promised not to be revised, however it ended; a rest is a guess."""
         del clean
         return self._turn_over() if self._open.pieces else []
+
+    def reconfigure(self, _dialect: Dialect) -> None:
+        """Return None: its options are parameters of the upgrade, so that only a new session has others."""
+        return
 
     def turn_open_since(self) -> float | None:
         """Return where the open turn began."""

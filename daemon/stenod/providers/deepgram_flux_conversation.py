@@ -31,7 +31,7 @@ from enum import Enum
 from typing import Any
 
 from stenod.providers import reading
-from stenod.providers.base import Event, Final, Finished, Frame, Heard, Notice, Partial, Ready, Refused, Say
+from stenod.providers.base import Dialect, Event, Final, Finished, Frame, Heard, Notice, Partial, Ready, Refused, Say
 from stenod.providers.content import Content, TurnWord, content
 from stenod.providers.deepgram_flux_messages import TurnInfo, read_turn_info, whole_number
 
@@ -179,6 +179,10 @@ class DeepgramFluxConversation:
             return [Finished(complete=False)]
         said = turn.content
         return [Final(self._index, said.text, said.words, turn.language), Finished(complete=True)]
+
+    def reconfigure(self, _dialect: Dialect) -> None:
+        """Return None: its options are parameters of the upgrade, so that only a new session has others."""
+        return
 
     def turn_open_since(self) -> float | None:
         """Return where the open turn began."""

@@ -228,31 +228,23 @@ class Session:
                     nursery.cancel_scope.deadline = self._clock.now() + slack
 
             self._take(self._conversation.opened(connection.headers))
-            for task in (
-                receiver,
-                keepalive.run,
-                partial(self._ping, keepalive),
-                partial(self._stream, link),
-                partial(self._answers.run, link),
-            ):
+            outgoing = (partial(self._ping, keepalive), partial(self._stream, link), partial(self._answers.run, link))
+            for task in (receiver, keepalive.run, *outgoing):
                 nursery.start_soon(first_end, task)
         return ends[0]
 
     async def _receive(self, link: Link) -> None:
         """Decode and hand on, until the connection ends or the provider has finished."""
         while True:
-            frame = await link.receive()
-            self._take(self._conversation.receive(frame, self._clock.now()))
-            if self._finished is not None:
-                if self._phase is not Phase.DRAINING:
-                    await self._await_close(link)
-                raise ConnectionEnded("", close_code=NORMAL)
-
-    async def _await_close(self, link: Link) -> None:
-        """The provider ended it unasked and hears nothing any more: let its close say why, where one comes."""
-        with trio.move_on_after(CLOSE_SECONDS):
-            while True:
-                self._take(self._conversation.receive(await link.receive(), self._clock.now()))
+            self._take(self._conversation.receive(await link.receive(), self._clock.now()))
+            if self._finished is None:
+                continue
+            if self._phase is not Phase.DRAINING:
+                # The provider ended it unasked and hears nothing any more: its close says why, where one comes.
+                with trio.move_on_after(CLOSE_SECONDS):
+                    while True:
+                        self._take(self._conversation.receive(await link.receive(), self._clock.now()))
+            raise ConnectionEnded("", close_code=NORMAL)
 
     async def _ping(self, keepalive: Keepalive) -> None:
         """Ping once the provider is ready: until then the opening has its own deadline, which is longer."""

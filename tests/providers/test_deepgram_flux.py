@@ -64,7 +64,7 @@ def test_a_server_of_ones_own_needs_no_key() -> None:
 def test_limits() -> None:
     """Chunks of 80 ms suit it, pings hold it open, silence shows."""
     limits = DeepgramFlux(DeepgramFluxOptions()).limits
-    assert (limits.chunk_seconds_min, limits.chunk_seconds, limits.chunk_seconds_max) == (0.02, 0.08, 0.25)
+    assert (limits.chunk_seconds_min, limits.chunk_seconds, limits.chunk_seconds_max) == (0.05, 0.08, 0.25)
     assert limits.chunk_seconds_min <= limits.warm_chunk_seconds <= limits.chunk_seconds_max
     assert (limits.rate_ratio_max, limits.session_seconds_max) == (1.25, None)
     assert (limits.keepalive_seconds, limits.warm_seconds, limits.reports_silence) == (None, None, True)

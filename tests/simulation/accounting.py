@@ -6,7 +6,7 @@ Each check returns what is wrong as sentences; `account` asserts that there are 
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any
 
 from fakes.mumbling import meant
@@ -30,6 +30,8 @@ UNNOTICED_SECONDS = 6.0
 WORDS_SHOWN_MAX = 12
 DEAFENING = ("deaf", "black-hole", "huge")
 """Faults during which no goodbye can arrive (a message over the limit is answered with a close, at once)."""
+PIECEMEAL = ("deepgram",)
+"""Dialects whose finals are pieces of turns."""
 
 Span = tuple[int, int]
 
@@ -100,17 +102,22 @@ def order(world: World) -> Iterator[str]:
 
 
 def finalised(world: World) -> Iterator[str]:
-    """Each printed turn is what the server finalised in that session; at a seam, some of its words in their order."""
-    said: dict[str, set[tuple[str, ...]]] = {}
+    """Each printed turn is what the server finalised in that session; at a seam, some of its words in their order.
+
+    Where the server finalises pieces, a turn is made of several.
+    """
+    said: dict[str, list[tuple[str, ...]]] = {}
     by_number = {opened.session: opened.id for opened in world.emulator.log.of(log.Opened)}
     for final in world.emulator.log.of(log.Final):
-        said.setdefault(by_number[final.session], set()).add(tuple(name_of(word.text) for word in final.words))
+        said.setdefault(by_number[final.session], []).append(tuple(name_of(word.text) for word in final.words))
     names = {
         line["session"]: line["provider_session"] for line in world.output.of("session") if line["provider_session"]
     }
     for final in world.output.of("final"):
         spoken = tuple(name_of(word["text"]) for word in final["words"])
-        turns = said.get(names.get(final["session"], ""), set())
+        turns = said.get(names.get(final["session"], ""), [])
+        if world.conditions.provider in PIECEMEAL:
+            turns = [tuple(chain.from_iterable(turns))]
         if not any(subsequence(spoken, turn) for turn in turns):
             yield f"{final['id']}: {final['text']!r} was not finalised by the server in {final['session']}"
 

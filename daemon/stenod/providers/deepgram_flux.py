@@ -99,7 +99,7 @@ class DeepgramFlux:
         self.options = options
         self.billing = Billing(measure=Measure.AUDIO, price_per_hour=options.price_per_hour)
         self.limits = Limits(
-            chunk_seconds_min=0.02,
+            chunk_seconds_min=0.05,
             chunk_seconds_max=0.25,
             chunk_seconds=0.08,
             rate_ratio_max=1.25,

@@ -11,7 +11,7 @@ from dataclasses import replace
 from stenod.providers.base import Conversation, Dialect, Event, Final, Frame, Partial, SpokenWord
 
 WORDS = ("no", "no", "no", "yes", "well")
-OTHERWISE = "now"
+OTHERWISE = ("now", "know", "knew")
 """What a word becomes that a session hears otherwise."""
 DIGITS = str.maketrans("0123456789", "!#$%&()*+,")
 NAMES = str.maketrans("!#$%&()*+,", "0123456789")
@@ -24,7 +24,8 @@ def said(text: str) -> str:
     found = NAME.fullmatch(text)
     if found is None:
         return text
-    spoken = OTHERWISE if found[1].lower() == "v" else WORDS[int(found[2]) * 7919 % 31 % len(WORDS)]
+    words = OTHERWISE if found[1].lower() == "v" else WORDS
+    spoken = words[int(found[2]) * 7919 % 31 % len(words)]
     return f"{spoken}{found[2].translate(DIGITS)}{found[3]}"
 
 

@@ -28,11 +28,25 @@ It does not know what was sent, and never trusts a message: whatever a peer says
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from types import MappingProxyType
 from typing import Any
 
 from stenod.providers import reading
-from stenod.providers.base import Event, Final, Finished, Frame, Heard, Notice, Partial, Ready, Refused, Say
+from stenod.providers.base import (
+    Dialect,
+    Event,
+    Final,
+    Finished,
+    Frame,
+    Heard,
+    Notice,
+    Partial,
+    Ready,
+    Refused,
+    Say,
+)
 from stenod.providers.content import Content, TurnWord, content
+from stenod.providers.deepgram_flux_changes import configure
 from stenod.providers.deepgram_flux_messages import TurnInfo, read_turn_info, whole_number
 
 ONSET_SECONDS = 2.0
@@ -47,8 +61,8 @@ FORCE_END_TURN = '{"type":"ForceEndTurn"}'
 CLOSE_STREAM = '{"type":"CloseStream"}'
 END_OF_TURN = "EndOfTurn"
 START_OF_TURN = "StartOfTurn"
-UNUSED = ("ConfigureSuccess", "ConfigureFailure")
-"""Answers to what stenod does not send."""
+ANSWERS = ("ConfigureSuccess", "ConfigureFailure")
+"""To a change of the session: after a failure it goes on as it was."""
 
 
 class Stage(Enum):
@@ -81,7 +95,9 @@ class OpenTurn:
 class DeepgramFluxConversation:
     """The state of one session."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, opening: Mapping[str, object] = MappingProxyType({})) -> None:
+        """`opening`: what the session was opened with, but for the audio."""
+        self.opening = opening
         self._ready = self._finished = self._forced = False
         self._stage = Stage.TALKING
         self._sequence: int | None = None
@@ -102,7 +118,7 @@ class DeepgramFluxConversation:
             "TurnInfo": self._turn_info,
             "Warning": self._warning,
             "Error": self._error,
-            **dict.fromkeys(UNUSED, self._unused),
+            **dict.fromkeys(ANSWERS, self._answer),
         }
 
     def opened(self, headers: Mapping[str, str]) -> list[Event]:  # noqa: ARG002
@@ -179,6 +195,14 @@ class DeepgramFluxConversation:
             return [Finished(complete=False)]
         said = turn.content
         return [Final(self._index, said.text, said.words, turn.language), Finished(complete=True)]
+
+    def reconfigure(self, dialect: Dialect) -> Sequence[Frame] | None:
+        """Return the message that changes what can be changed in an open session."""
+        wanted = dialect.conversation()
+        found = configure(self.opening, wanted.opening) if isinstance(wanted, DeepgramFluxConversation) else None
+        if isinstance(wanted, DeepgramFluxConversation) and found is not None:
+            self.opening = wanted.opening
+        return found
 
     def turn_open_since(self) -> float | None:
         """Return where the open turn began."""
@@ -292,7 +316,7 @@ class DeepgramFluxConversation:
     def _error(self, fields: Mapping[str, Any]) -> list[Event]:
         return [Refused(None, _sentence(fields))]
 
-    def _unused(self, fields: Mapping[str, Any]) -> list[Event]:
+    def _answer(self, fields: Mapping[str, Any]) -> list[Event]:
         return [Notice(reading.text(fields.get("type"), NOTICE_CHARACTERS_MAX), _sentence(fields))]
 
 

@@ -466,3 +466,12 @@ def test_a_home_of_somebody_else_has_no_file_for_us(tmp_path: Path, monkeypatch:
 
     monkeypatch.setattr(Path, "is_file", forbidden)
     assert load(None, {"HOME": str(tmp_path)}).path is None
+
+
+def test_a_rate_that_a_service_does_not_take() -> None:
+    """It would refuse every session; with 16000, which suits everybody, or without it, there is none."""
+    flux = {"providers": ["deepgram-flux"]}
+    (line,) = complaints(overrides={**flux, "capture.rate": 22050})
+    assert line.startswith("capture.rate: 22050 is no rate that deepgram-flux takes; allowed: 8000, 16000, 24000")
+    assert load(None, {}, flux).options.capture.rate == 16000
+    assert load(None, {}, {"capture.rate": 22050}).options.capture.rate == 22050

@@ -21,6 +21,7 @@ from stenod.options import PacerOptions
 from stenod.providers.assemblyai_v2_rules import SENTENCE_RULES
 from stenod.providers.billing import Billing, Measure
 from stenod.providers.deepgram import Deepgram, DeepgramOptions
+from stenod.providers.deepgram_flux_rules import FLUX_RULES
 from stenod.providers.deepgram_rules import RULES as DEEPGRAM_RULES
 from stenod.providers.standard_rules import STANDARD_RULES
 from stenod.services import SERVICES
@@ -121,6 +122,14 @@ def test_the_page_of_v2_has_each_code() -> None:
     """With what it means and what is done."""
     told = " ".join(rows((ROOT / "config" / "assemblyai-v2.md").read_text(), "code"))
     assert {rule.codes[0] for rule in SENTENCE_RULES} == {int(code) for code in re.findall(r"\d+", told)}
+
+
+def test_the_page_of_flux_has_each_error() -> None:
+    """By the word that Flux says."""
+    text = (ROOT / "config" / "deepgram-flux.md").read_text().partition("## When something fails")[2]
+    assert {one for rule in FLUX_RULES for one in rule.texts} == {
+        one.casefold() for one in re.findall("[A-Z]+_[A-Z_]+", text)
+    }
 
 
 def test_what_a_day_costs_is_reckoned_right() -> None:

@@ -5,8 +5,16 @@ from typing import get_args
 
 import pytest
 
-from stenod.options import LOCAL, AssemblyaiV2Options, DeepgramOptions, Options, Provider
-from stenod.providers import deepgram
+from stenod.options import (
+    LOCAL,
+    RATES,
+    AssemblyaiV2Options,
+    DeepgramFluxOptions,
+    DeepgramOptions,
+    Options,
+    Provider,
+)
+from stenod.providers import deepgram, deepgram_flux
 from stenod.providers.assemblyai_v2 import AssemblyAIV2Options
 from stenod.services import SERVICES
 
@@ -71,3 +79,27 @@ def test_the_options_of_deepgram_arrive() -> None:
     dialect = SERVICES["deepgram"].engaged(replace(Options(), deepgram=table))
     assert deepgram.DeepgramOptions(**own) == dialect.options
     assert deepgram.DeepgramOptions() == SERVICES["deepgram"].engaged(Options()).options
+
+
+def test_the_options_of_flux_arrive() -> None:
+    """All of them, under the same names; the rates that it takes are told before."""
+    own = {
+        "endpoint": "wss://asr.example",
+        "region": "eu",
+        "model": "flux-general-multi",
+        "eot_threshold": 0.8,
+        "eager_eot_threshold": 0.4,
+        "eot_timeout_ms": 3000,
+        "keyterms": ("stenod",),
+        "language_hints": ("de",),
+        "tag": "hall",
+        "price_per_hour": 0.5,
+        "parameters": {"redact": ("numbers",)},
+    }
+    assert DeepgramFluxOptions().needs_key
+    table = DeepgramFluxOptions(key_file="key", **own)
+    assert not table.needs_key
+    dialect = SERVICES["deepgram-flux"].engaged(replace(Options(), deepgram_flux=table))
+    assert deepgram_flux.DeepgramFluxOptions(**own) == dialect.options
+    assert deepgram_flux.DeepgramFluxOptions() == SERVICES["deepgram-flux"].engaged(Options()).options
+    assert RATES["deepgram-flux"] == deepgram_flux.RATES

@@ -31,7 +31,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
 }
 """Where each command is, and its line in the group's help, in the order of the help."""
 
-PROVIDERS = ("assemblyai", "assemblyai-v2", "deepgram", "local")
+PROVIDERS = ("assemblyai", "assemblyai-v2", "deepgram", "deepgram-flux", "local")
 LEVELS = ("debug", "info", "warning", "error")
 FORMATS = ("auto", "console", "json")
 ON_FATAL = ("auto", "exit", "hold")

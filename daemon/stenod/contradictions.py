@@ -5,7 +5,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import get_args
 
-from stenod.options import LOCAL, Options, Provider, table_of
+from stenod.options import LOCAL, RATES, Options, Provider, table_of
 from stenod.values import notation
 
 
@@ -35,6 +35,13 @@ def contradictions(options: Options, *, asked: AbstractSet[str]) -> Iterator[Con
                 path,
                 f"nobody would use it: providers is {notation(options.providers)}",
                 f'allowed: with "{name}" among the providers',
+            )
+    for name in options.providers:
+        if options.capture.rate not in RATES.get(name, (options.capture.rate,)):
+            yield Contradiction(
+                "capture.rate",
+                f"{options.capture.rate} is no rate that {name} takes",
+                f"allowed: {', '.join(map(str, RATES[name]))}",
             )
     if "local" in options.providers[1:] and not options.supervisor.local_after_seconds:
         yield Contradiction(

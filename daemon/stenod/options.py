@@ -13,9 +13,11 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-Provider = Literal["assemblyai", "assemblyai-v2", "deepgram", "local"]
+Provider = Literal["assemblyai", "assemblyai-v2", "deepgram", "deepgram-flux", "local"]
 LOCAL = "local"
 """The engine inside."""
+RATES: Mapping[str, tuple[int, ...]] = {"deepgram-flux": (8000, 16000, 24000, 44100, 48000)}
+"""The sample rates that a service takes, where it does not take all."""
 Parameter = bool | int | float | str | tuple[str, ...]
 StreamName = Annotated[
     str,
@@ -339,6 +341,42 @@ class DeepgramOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeepgramFluxOptions:
+    """Flux, Deepgram's recogniser for conversations (v2/listen). The key is that of [deepgram], or the one in
+    `key_file`. It takes audio of 8000, 16000 (best), 24000, 44100 and 48000 samples a second."""
+
+    endpoint: str = ""
+    """Another server that speaks the same protocol, as `wss://host` or `ws://host:port`. Empty: Deepgram's own."""
+    region: Literal["default", "eu", "au", "in"] = "default"
+    """Where the audio is processed. `default`: anywhere; `eu`, `au`, `in`: nowhere else."""
+    model: ModelName = "flux-general-en"
+    """The recogniser: `flux-general-en`, or `flux-general-multi` for several languages."""
+    eot_threshold: Annotated[float, Meta(ge=0.5, le=1.0)] = 0.7
+    """How sure Flux must be that a turn has ended. 1: only a pause of `eot_timeout_ms` ends one."""
+    eager_eot_threshold: Annotated[float, Meta(ge=0.0, le=0.9)] = 0.0
+    """From where on Flux says early that a turn may end, 0.3 to 0.9: a partial that comes sooner. 0: never."""
+    eot_timeout_ms: Annotated[int, Meta(ge=500, le=60000)] = 5000
+    """The pause that ends a turn in any case."""
+    keyterms: tuple[str, ...] = ()
+    """Names and terms to be recognised."""
+    language_hints: tuple[str, ...] = ()
+    """The languages that are spoken, for `flux-general-multi`: `["de", "en"]`."""
+    tag: Annotated[str, Meta(max_length=128, description="a label of at most 128 characters")] = ""
+    """A label for Deepgram's own reports on usage."""
+    price_per_hour: Annotated[float, Meta(ge=0.0, le=1000.0)] = 0.0
+    """What an hour of audio costs you, in your currency. 0: not known, and no cost is told."""
+    key_file: str = ""
+    """A file with nothing but the key in it, readable by stenod's user only."""
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    """More of Flux's own parameters, handed on as they are: `{ numerals = true, redact = ["numbers"] }`."""
+
+    @property
+    def needs_key(self) -> bool:
+        """Whether there is no use in trying without a key; a server of one's own may do without."""
+        return not self.endpoint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LocalOptions:
     """The engine inside: what transcribes when no provider is configured. Nothing leaves the machine."""
 
@@ -356,7 +394,7 @@ class Options:
     """Where the journal lives. Empty: what systemd provides (StateDirectory=), else a temporary directory."""
     providers: tuple[Provider, ...] = ()
     """Who transcribes, in order of preference: `assemblyai`, `assemblyai-v2` (a server that speaks AssemblyAI's older
-    protocol), `deepgram`, `local` (the engine inside). Empty: the engine inside."""
+    protocol), `deepgram`, `deepgram-flux`, `local` (the engine inside). Empty: the engine inside."""
     capture: CaptureOptions = CaptureOptions()
     journal: JournalOptions = JournalOptions()
     pacer: PacerOptions = PacerOptions()
@@ -369,4 +407,5 @@ class Options:
     assemblyai: AssemblyaiOptions = field(default_factory=AssemblyaiOptions)
     assemblyai_v2: AssemblyaiV2Options = field(default_factory=AssemblyaiV2Options)
     deepgram: DeepgramOptions = field(default_factory=DeepgramOptions)
+    deepgram_flux: DeepgramFluxOptions = field(default_factory=DeepgramFluxOptions)
     local: LocalOptions = LocalOptions()

@@ -10,13 +10,22 @@ from typing import Any
 
 from stenod.core.verdict import Rule
 from stenod.edge.secrets import Key, read_key
-from stenod.options import AssemblyaiOptions, AssemblyaiV2Options, DeepgramOptions, Options, key_owner, table_of
-from stenod.providers import deepgram
+from stenod.options import (
+    AssemblyaiOptions,
+    AssemblyaiV2Options,
+    DeepgramFluxOptions,
+    DeepgramOptions,
+    Options,
+    key_owner,
+    table_of,
+)
+from stenod.providers import deepgram, deepgram_flux
 from stenod.providers.assemblyai import AssemblyAI, AssemblyAIOptions
 from stenod.providers.assemblyai_rules import RULES as ASSEMBLYAI_RULES
 from stenod.providers.assemblyai_v2 import AssemblyAIV2, AssemblyAIV2Options
 from stenod.providers.assemblyai_v2_rules import RULES as ASSEMBLYAI_V2_RULES
 from stenod.providers.base import Dialect
+from stenod.providers.deepgram_flux_rules import RULES as DEEPGRAM_FLUX_RULES
 from stenod.providers.deepgram_rules import RULES as DEEPGRAM_RULES
 
 
@@ -91,11 +100,30 @@ def _deepgram(own: DeepgramOptions) -> Dialect:
     )
 
 
+def _deepgram_flux(own: DeepgramFluxOptions) -> Dialect:
+    return deepgram_flux.DeepgramFlux(
+        deepgram_flux.DeepgramFluxOptions(
+            endpoint=own.endpoint,
+            region=own.region,
+            model=own.model,
+            eot_threshold=own.eot_threshold,
+            eager_eot_threshold=own.eager_eot_threshold,
+            eot_timeout_ms=own.eot_timeout_ms,
+            keyterms=own.keyterms,
+            language_hints=own.language_hints,
+            tag=own.tag,
+            parameters=dict(own.parameters),
+            price_per_hour=own.price_per_hour,
+        )
+    )
+
+
 SERVICES: Mapping[str, Service] = {
     service.name: service
     for service in (
         Service(name="assemblyai", dialect=_assemblyai, rules=ASSEMBLYAI_RULES),
         Service(name="assemblyai-v2", dialect=_assemblyai_v2, rules=ASSEMBLYAI_V2_RULES),
         Service(name="deepgram", dialect=_deepgram, rules=DEEPGRAM_RULES),
+        Service(name="deepgram-flux", dialect=_deepgram_flux, rules=DEEPGRAM_FLUX_RULES),
     )
 }

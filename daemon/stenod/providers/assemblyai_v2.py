@@ -36,6 +36,7 @@ from stenod.providers import reading
 from stenod.providers.assemblyai_messages import Turn
 from stenod.providers.assemblyai_v2_rules import RULES
 from stenod.providers.base import (
+    Dialect,
     Event,
     Final,
     Finished,
@@ -135,11 +136,15 @@ class AssemblyAIV2:
             url=f"{url}?{urlencode(sent | more | secret)}",
             headers=(("Authorization", key),) if key and not secret else (),
             public_url=f"{url}?{urlencode(sent | dict.fromkeys((*more, *secret), 'hidden'))}",
+            secret=secret.get("token", ""),
         )
 
     def conversation(self) -> "AssemblyAIV2Conversation":
         """Return the state machine of one new session."""
-        return AssemblyAIV2Conversation(partials=self.options.shows_partials)
+        return AssemblyAIV2Conversation(
+            partials=self.options.shows_partials,
+            opening=(self.options.endpoint, self.options.word_boost, self.options.parameters),
+        )
 
     def errors(self) -> Sequence[Warned]:
         """Return what cannot work."""
@@ -168,8 +173,9 @@ class OpenUtterance:
 class AssemblyAIV2Conversation:
     """The state of one session."""
 
-    def __init__(self, *, partials: bool) -> None:
-        """`partials`: an open utterance shows by its partials."""
+    def __init__(self, *, partials: bool, opening: tuple[object, ...] = ()) -> None:
+        """`partials`: an open utterance shows by its partials. `opening`: what the session was opened with."""
+        self.opening = opening
         self._partials = partials
         self._ready = self._asked = self._finished = False
         self._open: OpenUtterance | None = None
@@ -230,6 +236,12 @@ class AssemblyAIV2Conversation:
     def closed(self, *, clean: bool) -> list[Event]:  # noqa: ARG002
         """Return nothing: an open utterance has no end, so its words are not final."""
         return []
+
+    def reconfigure(self, dialect: Dialect) -> Sequence[Frame] | None:
+        """Return no message: there is none that changes a session, so it is as wanted already, or a new one is."""
+        wanted = dialect.conversation()
+        same = isinstance(wanted, AssemblyAIV2Conversation) and wanted.opening == self.opening
+        return () if same else None
 
     def turn_open_since(self) -> float | None:
         """Return where the open utterance began."""

@@ -166,7 +166,8 @@ class LivenessOptions:
     send_seconds: Annotated[float, Meta(ge=0.1, le=60.0)] = 3.0
     """How long sending one message may take before the connection is given up."""
     stall_seconds: Annotated[float, Meta(ge=1.0, le=600.0)] = 30.0
-    """How long a session that is sent speech may say nothing at all before it is replaced."""
+    """How long a session that is sent speech may say nothing at all before it is replaced; with Flux, which always says
+    something, 10 at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

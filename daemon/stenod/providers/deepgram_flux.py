@@ -33,6 +33,9 @@ MODELS = ("flux-general-en", "flux-general-multi")
 MULTILINGUAL = "flux-general-multi"
 RATES = (8000, 16_000, 24_000, 44_100, 48_000)
 """What Flux takes as raw audio; it suits 16000 best."""
+STALL_SECONDS = 10.0
+"""An `Update` comes with every quarter of a second of audio, whatever is in it; sessions that answer pings and nothing
+else have been seen. The rest is room for a slow network."""
 EAGER_THRESHOLD_MIN, EAGER_THRESHOLD_MAX = 0.3, 0.9
 
 PARAMETERS = ("mip_opt_out", "numerals", "profanity_filter", "redact")
@@ -106,6 +109,7 @@ class DeepgramFlux:
             chunk_seconds=0.08,
             rate_ratio_max=1.25,
             warm_chunk_seconds=0.08,
+            stall_seconds=STALL_SECONDS,
             drain_seconds_max=10.0,
             reports_silence=True,
         )

@@ -53,6 +53,8 @@ ONSET_SECONDS = 2.0
 """Judgement: Flux shows a word within a few tenths; the rest is margin, and costs no more than a longer replay."""
 STILL_SECONDS = 5.0
 """Without a chunk for so long, audio has stopped: longer than any send may take before its connection is given up."""
+LOOK_SECONDS = 1.0
+"""How often it is looked, while a turn is open."""
 LAST_TURN_SECONDS = 2.0
 """How long the forced end of the last turn is waited for; a forced end takes some tenths."""
 NOTICE_CHARACTERS_MAX = 200
@@ -111,8 +113,9 @@ class DeepgramFluxConversation:
         self._heard = 0.0
         self._now = 0.0
         self._chunks = self._chunks_before = 0
-        self._due_at: float | None = None
-        """When what is waited for (audio, the end of the last turn) is waited for no longer."""
+        self._since: float | None = None
+        """Since when there was no chunk, or the end of the last turn is waited for."""
+        self._looked_at = 0.0
         self._types: Mapping[str, Callable[[Mapping[str, Any]], list[Event]]] = {
             "Connected": self._connected,
             "TurnInfo": self._turn_info,
@@ -140,7 +143,7 @@ class DeepgramFluxConversation:
 
     def goodbye(self) -> Sequence[Frame]:
         """Return the message that ends the open turn, or the one that ends the session where no turn is open."""
-        self._due_at = None
+        self._since = None
         self._stage = Stage.CLOSING if self._open is None else Stage.ENDING_TURN
         return (CLOSE_STREAM if self._open is None else FORCE_END_TURN,)
 
@@ -162,24 +165,29 @@ class DeepgramFluxConversation:
         return events + found(fields)
 
     def due(self, now: float) -> list[Event]:
-        """Return what follows from waiting: the first call after something has changed begins the wait."""
+        """Return what follows from waiting; a wait begins with the first call that finds something changed."""
         if self.deadline() is None:
             return []
-        stopped = self._stage is Stage.ENDING_TURN or self._chunks == self._chunks_before
-        if self._due_at is None or not stopped:
-            self._due_at = now + (STILL_SECONDS if self._stage is Stage.TALKING else LAST_TURN_SECONDS)
-            self._chunks_before = self._chunks
+        self._looked_at = now
+        if self._since is None or self._chunks != self._chunks_before:
+            self._since, self._chunks_before = now, self._chunks
+        leaving = self._stage is Stage.ENDING_TURN
+        if now - self._since < (LAST_TURN_SECONDS if leaving else STILL_SECONDS):
             return []
-        if now < self._due_at:
-            return []
-        return self._close() if self._stage is Stage.ENDING_TURN else [Say(self.force_end())]
+        return self._close() if leaving else [Say(self.force_end())]
 
     def deadline(self) -> float | None:
-        """Return when audio counts as stopped in the midst of a turn, or the last turn as left without an end."""
+        """Return when to look whether audio has stopped in the midst of a turn, or the last turn has no end."""
         talking = self._stage is Stage.TALKING and self._open is not None and not self._forced
         if not talking and self._stage is not Stage.ENDING_TURN:
             return None
-        return self._now if self._due_at is None else self._due_at
+        if self._since is None:
+            return self._now
+        return (
+            min(self._looked_at + LOOK_SECONDS, self._since + STILL_SECONDS)
+            if talking
+            else self._since + LAST_TURN_SECONDS
+        )
 
     def closed(self, *, clean: bool) -> list[Event]:
         """Return the end of the session, where the close answers our `CloseStream`, and the turn that it has ended."""

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stenod.providers.assemblyai import AssemblyAI, AssemblyAIOptions
 from stenod.providers.assemblyai_v2 import ONSET_SECONDS, AssemblyAIV2, AssemblyAIV2Conversation, AssemblyAIV2Options
 from stenod.providers.base import (
     Conversation,
@@ -259,6 +260,24 @@ def test_the_end_comes_once() -> None:
         Finished(complete=True),
         Notice("malformed", "a second SessionTerminated"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("options", "same"),
+    [
+        ({}, True),
+        ({"price_per_hour": 0.5}, True),
+        ({"word_boost": ("stenod",)}, False),
+        ({"parameters": {"level": 3}}, False),
+        ({"endpoint": "wss://other.example"}, False),
+    ],
+)
+def test_an_open_session_cannot_be_changed(options: dict, same: bool) -> None:
+    """It is as wanted already, or another one is needed; so it is when the protocol is another."""
+    conversation = AssemblyAIV2(AssemblyAIV2Options(endpoint=OWN)).conversation()
+    found = conversation.reconfigure(AssemblyAIV2(AssemblyAIV2Options(**{"endpoint": OWN, **options})))
+    assert (() if same else None) == found
+    assert conversation.reconfigure(AssemblyAI(AssemblyAIOptions())) is None
 
 
 def test_opens_a_session() -> None:

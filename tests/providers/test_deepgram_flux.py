@@ -66,7 +66,7 @@ def test_limits() -> None:
     limits = DeepgramFlux(DeepgramFluxOptions()).limits
     assert (limits.chunk_seconds_min, limits.chunk_seconds, limits.chunk_seconds_max) == (0.05, 0.08, 0.25)
     assert limits.chunk_seconds_min <= limits.warm_chunk_seconds <= limits.chunk_seconds_max
-    assert (limits.rate_ratio_max, limits.session_seconds_max) == (1.25, None)
+    assert (limits.rate_ratio_max, limits.session_seconds_max, limits.stall_seconds) == (1.25, None, 10.0)
     assert (limits.keepalive_seconds, limits.warm_seconds, limits.reports_silence) == (None, None, True)
 
 

@@ -141,7 +141,10 @@ class AssemblyAIV2:
 
     def conversation(self) -> "AssemblyAIV2Conversation":
         """Return the state machine of one new session."""
-        return AssemblyAIV2Conversation(partials=self.options.shows_partials)
+        return AssemblyAIV2Conversation(
+            partials=self.options.shows_partials,
+            opening=(self.options.endpoint, self.options.word_boost, self.options.parameters),
+        )
 
     def errors(self) -> Sequence[Warned]:
         """Return what cannot work."""
@@ -170,8 +173,9 @@ class OpenUtterance:
 class AssemblyAIV2Conversation:
     """The state of one session."""
 
-    def __init__(self, *, partials: bool) -> None:
-        """`partials`: an open utterance shows by its partials."""
+    def __init__(self, *, partials: bool, opening: tuple[object, ...] = ()) -> None:
+        """`partials`: an open utterance shows by its partials. `opening`: what the session was opened with."""
+        self.opening = opening
         self._partials = partials
         self._ready = self._asked = self._finished = False
         self._open: OpenUtterance | None = None
@@ -233,9 +237,11 @@ class AssemblyAIV2Conversation:
         """Return nothing: an open utterance has no end, so its words are not final."""
         return []
 
-    def reconfigure(self, _dialect: Dialect) -> None:
-        """Return None: its options are parameters of the upgrade, so that only a new session has others."""
-        return
+    def reconfigure(self, dialect: Dialect) -> Sequence[Frame] | None:
+        """Return no message: there is none that changes a session, so it is as wanted already, or a new one is."""
+        wanted = dialect.conversation()
+        same = isinstance(wanted, AssemblyAIV2Conversation) and wanted.opening == self.opening
+        return () if same else None
 
     def turn_open_since(self) -> float | None:
         """Return where the open utterance began."""

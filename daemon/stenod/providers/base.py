@@ -38,6 +38,8 @@ class Limits:
     """The same for one that has said nothing yet in this session; None: no other."""
     warm_chunk_seconds: float = 0.3
     """How much silence at a time, within the limits of a chunk."""
+    stall_seconds: float | None = None
+    """One that is sent speech never says nothing for so long, unless it has stalled; None: what is configured."""
     drain_seconds_max: float = 10.0
     """How long the last words may take after our goodbye."""
     reports_silence: bool = False

@@ -33,6 +33,9 @@ MODELS = ("flux-general-en", "flux-general-multi")
 MULTILINGUAL = "flux-general-multi"
 RATES = (8000, 16_000, 24_000, 44_100, 48_000)
 """What Flux takes as raw audio; it suits 16000 best."""
+STALL_SECONDS = 10.0
+"""An `Update` comes with every quarter of a second of audio, whatever is in it; sessions that answer pings and nothing
+else have been seen. The rest is room for a slow network."""
 EAGER_THRESHOLD_MIN, EAGER_THRESHOLD_MAX = 0.3, 0.9
 
 PARAMETERS = ("mip_opt_out", "numerals", "profanity_filter", "redact")
@@ -41,6 +44,8 @@ RESERVED = (
     "language_hint", "tag",
 )  # fmt: skip
 """Parameters that stenod sends itself."""
+SHOWN = ("model", "encoding")
+"""Texts that are no secret."""
 NOT_OF_FLUX = (
     "channels", "diarize", "endpointing", "interim_results", "language", "multichannel", "punctuate", "smart_format",
     "utterance_end_ms", "vad_events",
@@ -104,6 +109,7 @@ class DeepgramFlux:
             chunk_seconds=0.08,
             rate_ratio_max=1.25,
             warm_chunk_seconds=0.08,
+            stall_seconds=STALL_SECONDS,
             drain_seconds_max=10.0,
             reports_silence=True,
         )
@@ -117,34 +123,38 @@ class DeepgramFlux:
             raise ValueError(f"cannot send {rate} Hz to Flux: it takes {', '.join(map(str, RATES))} Hz")
         if errors := self.options.errors():
             raise ValueError(errors[0].text)
-        options = self.options
-        sent: list[tuple[str, ParameterValue]] = [
-            ("model", options.model),
-            ("encoding", "linear16"),
-            ("sample_rate", rate),
-            ("eot_threshold", options.eot_threshold),
-            ("eot_timeout_ms", options.eot_timeout_ms),
-        ]
-        if options.eager_eot_threshold:
-            sent.append(("eager_eot_threshold", options.eager_eot_threshold))
-        own: list[tuple[str, ParameterValue]] = [
-            ("language_hint", options.language_hints),
-            ("keyterm", options.keyterms),
-            ("tag", options.tag or ()),
-            *((name, value) for name, value in options.parameters.items() if name not in RESERVED),
-        ]
+        url = self.options.url
+        sent: dict[str, ParameterValue] = {"encoding": "linear16", "sample_rate": rate, **self._parameters()}
         # What a person wrote (terms, names) is nobody's business; numbers and switches help to see why.
-        shown = [(name, value if isinstance(value, int | float) else "hidden" if value else ()) for name, value in own]
+        shown = {
+            name: value if name in SHOWN or isinstance(value, int | float) or not value else "hidden"
+            for name, value in sent.items()
+        }
         scheme = "Bearer" if deepgram.TOKEN.fullmatch(key) else "Token"
         return Request(
-            url=f"{options.url}?{_query([*sent, *own])}",
+            url=f"{url}?{_query(sent)}",
             headers=(("Authorization", f"{scheme} {key}"),) if key else (),
-            public_url=f"{options.url}?{_query([*sent, *shown])}",
+            public_url=f"{url}?{_query(shown)}",
         )
 
     def conversation(self) -> DeepgramFluxConversation:
         """Return the state machine of one new session."""
-        return DeepgramFluxConversation()
+        return DeepgramFluxConversation(opening={"endpoint": self.options.url, **self._parameters()})
+
+    def _parameters(self) -> dict[str, ParameterValue]:
+        """Return what is said at the opening, but for the audio."""
+        options = self.options
+        eager = {"eager_eot_threshold": options.eager_eot_threshold} if options.eager_eot_threshold else {}
+        return {
+            "model": options.model,
+            "eot_threshold": options.eot_threshold,
+            "eot_timeout_ms": options.eot_timeout_ms,
+            **eager,
+            "language_hint": options.language_hints,
+            "keyterm": options.keyterms,
+            "tag": options.tag or (),
+            **{name: value for name, value in options.parameters.items() if name not in RESERVED},
+        }
 
     def errors(self) -> Sequence[Warned]:
         """Return what cannot work."""
@@ -168,8 +178,8 @@ class DeepgramFlux:
         return found
 
 
-def _query(parameters: Sequence[tuple[str, ParameterValue]]) -> str:
-    return urlencode([(name, text) for name, value in parameters for text in _texts(value)])
+def _query(parameters: Mapping[str, ParameterValue]) -> str:
+    return urlencode([(name, text) for name, value in parameters.items() for text in _texts(value)])
 
 
 def _texts(value: ParameterValue) -> Sequence[str]:

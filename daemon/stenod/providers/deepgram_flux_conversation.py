@@ -28,17 +28,33 @@ It does not know what was sent, and never trusts a message: whatever a peer says
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from types import MappingProxyType
 from typing import Any
 
 from stenod.providers import reading
-from stenod.providers.base import Dialect, Event, Final, Finished, Frame, Heard, Notice, Partial, Ready, Refused, Say
+from stenod.providers.base import (
+    Dialect,
+    Event,
+    Final,
+    Finished,
+    Frame,
+    Heard,
+    Notice,
+    Partial,
+    Ready,
+    Refused,
+    Say,
+)
 from stenod.providers.content import Content, TurnWord, content
+from stenod.providers.deepgram_flux_changes import configure
 from stenod.providers.deepgram_flux_messages import TurnInfo, read_turn_info, whole_number
 
 ONSET_SECONDS = 2.0
 """Judgement: Flux shows a word within a few tenths; the rest is margin, and costs no more than a longer replay."""
 STILL_SECONDS = 5.0
 """Without a chunk for so long, audio has stopped: longer than any send may take before its connection is given up."""
+LOOK_SECONDS = 1.0
+"""How often it is looked, while a turn is open."""
 LAST_TURN_SECONDS = 2.0
 """How long the forced end of the last turn is waited for; a forced end takes some tenths."""
 NOTICE_CHARACTERS_MAX = 200
@@ -47,8 +63,8 @@ FORCE_END_TURN = '{"type":"ForceEndTurn"}'
 CLOSE_STREAM = '{"type":"CloseStream"}'
 END_OF_TURN = "EndOfTurn"
 START_OF_TURN = "StartOfTurn"
-UNUSED = ("ConfigureSuccess", "ConfigureFailure")
-"""Answers to what stenod does not send."""
+ANSWERS = ("ConfigureSuccess", "ConfigureFailure")
+"""To a change of the session: after a failure it goes on as it was."""
 
 
 class Stage(Enum):
@@ -81,7 +97,9 @@ class OpenTurn:
 class DeepgramFluxConversation:
     """The state of one session."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, opening: Mapping[str, object] = MappingProxyType({})) -> None:
+        """`opening`: what the session was opened with, but for the audio."""
+        self.opening = opening
         self._ready = self._finished = self._forced = False
         self._stage = Stage.TALKING
         self._sequence: int | None = None
@@ -95,14 +113,15 @@ class DeepgramFluxConversation:
         self._heard = 0.0
         self._now = 0.0
         self._chunks = self._chunks_before = 0
-        self._due_at: float | None = None
-        """When what is waited for (audio, the end of the last turn) is waited for no longer."""
+        self._since: float | None = None
+        """Since when there was no chunk, or the end of the last turn is waited for."""
+        self._looked_at = 0.0
         self._types: Mapping[str, Callable[[Mapping[str, Any]], list[Event]]] = {
             "Connected": self._connected,
             "TurnInfo": self._turn_info,
             "Warning": self._warning,
             "Error": self._error,
-            **dict.fromkeys(UNUSED, self._unused),
+            **dict.fromkeys(ANSWERS, self._answer),
         }
 
     def opened(self, headers: Mapping[str, str]) -> list[Event]:  # noqa: ARG002
@@ -124,7 +143,7 @@ class DeepgramFluxConversation:
 
     def goodbye(self) -> Sequence[Frame]:
         """Return the message that ends the open turn, or the one that ends the session where no turn is open."""
-        self._due_at = None
+        self._since = None
         self._stage = Stage.CLOSING if self._open is None else Stage.ENDING_TURN
         return (CLOSE_STREAM if self._open is None else FORCE_END_TURN,)
 
@@ -146,24 +165,29 @@ class DeepgramFluxConversation:
         return events + found(fields)
 
     def due(self, now: float) -> list[Event]:
-        """Return what follows from waiting: the first call after something has changed begins the wait."""
+        """Return what follows from waiting; a wait begins with the first call that finds something changed."""
         if self.deadline() is None:
             return []
-        stopped = self._stage is Stage.ENDING_TURN or self._chunks == self._chunks_before
-        if self._due_at is None or not stopped:
-            self._due_at = now + (STILL_SECONDS if self._stage is Stage.TALKING else LAST_TURN_SECONDS)
-            self._chunks_before = self._chunks
+        self._looked_at = now
+        if self._since is None or self._chunks != self._chunks_before:
+            self._since, self._chunks_before = now, self._chunks
+        leaving = self._stage is Stage.ENDING_TURN
+        if now - self._since < (LAST_TURN_SECONDS if leaving else STILL_SECONDS):
             return []
-        if now < self._due_at:
-            return []
-        return self._close() if self._stage is Stage.ENDING_TURN else [Say(self.force_end())]
+        return self._close() if leaving else [Say(self.force_end())]
 
     def deadline(self) -> float | None:
-        """Return when audio counts as stopped in the midst of a turn, or the last turn as left without an end."""
+        """Return when to look whether audio has stopped in the midst of a turn, or the last turn has no end."""
         talking = self._stage is Stage.TALKING and self._open is not None and not self._forced
         if not talking and self._stage is not Stage.ENDING_TURN:
             return None
-        return self._now if self._due_at is None else self._due_at
+        if self._since is None:
+            return self._now
+        return (
+            min(self._looked_at + LOOK_SECONDS, self._since + STILL_SECONDS)
+            if talking
+            else self._since + LAST_TURN_SECONDS
+        )
 
     def closed(self, *, clean: bool) -> list[Event]:
         """Return the end of the session, where the close answers our `CloseStream`, and the turn that it has ended."""
@@ -180,9 +204,13 @@ class DeepgramFluxConversation:
         said = turn.content
         return [Final(self._index, said.text, said.words, turn.language), Finished(complete=True)]
 
-    def reconfigure(self, _dialect: Dialect) -> None:
-        """Return None: its options are parameters of the upgrade, so that only a new session has others."""
-        return
+    def reconfigure(self, dialect: Dialect) -> Sequence[Frame] | None:
+        """Return the message that changes what can be changed in an open session."""
+        wanted = dialect.conversation()
+        found = configure(self.opening, wanted.opening) if isinstance(wanted, DeepgramFluxConversation) else None
+        if isinstance(wanted, DeepgramFluxConversation) and found is not None:
+            self.opening = wanted.opening
+        return found
 
     def turn_open_since(self) -> float | None:
         """Return where the open turn began."""
@@ -296,7 +324,7 @@ class DeepgramFluxConversation:
     def _error(self, fields: Mapping[str, Any]) -> list[Event]:
         return [Refused(None, _sentence(fields))]
 
-    def _unused(self, fields: Mapping[str, Any]) -> list[Event]:
+    def _answer(self, fields: Mapping[str, Any]) -> list[Event]:
         return [Notice(reading.text(fields.get("type"), NOTICE_CHARACTERS_MAX), _sentence(fields))]
 
 

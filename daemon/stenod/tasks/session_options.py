@@ -25,7 +25,7 @@ class SessionOptions:
         return LivenessOptions(
             ping_seconds=self.ping_seconds,
             pong_seconds=self.pong_seconds,
-            stall_seconds=self.stall_seconds,
+            stall_seconds=min(self.stall_seconds, limits.stall_seconds or self.stall_seconds),
             keepalive_seconds=limits.keepalive_seconds,
             warm_seconds=limits.warm_seconds,
             warm_first_seconds=limits.warm_first_seconds,

@@ -298,6 +298,18 @@ def test_a_file_that_cannot_be_read_does_not_hide_other_errors(tmp_path: Path, t
     assert second.startswith("pacer.chunk_ms: 1 is out of range")
 
 
+def test_a_channel_that_raw_input_does_not_have() -> None:
+    """Of raw audio the configuration itself says how many there are; other inputs say it when they are opened."""
+    raw = {"capture.input": "-", "capture.input_channels": 2}
+    (told,) = complaints(None, {}, raw | {"capture.channel": 3})
+    assert told == (
+        "capture.channel: 3 is more than capture.input_channels, which is 2; allowed: 0, or one of those channels "
+        "(command line)"
+    )
+    assert 2 == load(None, {}, raw | {"capture.channel": 2}).options.capture.channel
+    assert 3 == load(None, {}, {"capture.input": "talk.wav", "capture.channel": 3}).options.capture.channel
+
+
 def test_variables_carry_lists_tables_and_truth() -> None:
     """Lists are separated by commas, tables are JSON, truth is true, false, 1 or 0."""
     environment = {

@@ -22,6 +22,7 @@ from stenod.core.verdict import Rule, Severity, Verdict
 from stenod.edge.resampling import Converter
 from stenod.edge.retry import until_open
 from stenod.providers.base import (
+    Dialect,
     Event,
     Final,
     Finished,
@@ -98,6 +99,9 @@ class ParrotConversation:
 
     def closed(self, *, clean: bool) -> list[Event]:
         return [Finished(complete=True)] if clean and self._asked else []
+
+    def reconfigure(self, dialect: Dialect) -> Sequence[Frame] | None:
+        return None
 
     def turn_open_since(self) -> float | None:
         return None

@@ -27,6 +27,13 @@ def contradictions(options: Options, *, asked: AbstractSet[str]) -> Iterator[Con
             f"{longest:g} leaves nothing before rotation.margin_seconds, which is {margin:g}",
             "allowed: 0, or more than the margin",
         )
+    capture = options.capture
+    if capture.source.raw and capture.channel > capture.input_channels:
+        yield Contradiction(
+            "capture.channel",
+            f"{capture.channel} is more than capture.input_channels, which is {capture.input_channels}",
+            "allowed: 0, or one of those channels",
+        )
     for name in get_args(Provider):
         path = f"{table_of(name)}.endpoint"
         used = name == LOCAL or name in options.providers or not getattr(options, table_of(name)).endpoint

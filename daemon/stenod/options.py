@@ -103,7 +103,9 @@ class CaptureOptions:
     input_rate: Annotated[int, Meta(ge=0, le=384000)] = 0
     """Samples a second of raw input (`-` and `command:`). 0: the same as `rate`."""
     input_channels: Annotated[int, Meta(ge=1, le=32)] = 1
-    """Channels of raw input (`-` and `command:`); they are mixed to one."""
+    """Channels of raw input (`-` and `command:`); they are mixed to one, unless `channel` says which."""
+    channel: Annotated[int, Meta(ge=0, le=256)] = 0
+    """The one channel that is heard of a microphone, a file or raw input, counted from 1. 0: all, mixed to one."""
 
     @property
     def source(self) -> Input:

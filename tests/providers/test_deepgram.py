@@ -5,6 +5,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from stenod.core.verdict import Failure, Phase, judge
+from stenod.providers.assemblyai import AssemblyAI, AssemblyAIOptions
 from stenod.providers.base import Dialect, Final
 from stenod.providers.billing import Billing, Measure
 from stenod.providers.deepgram import MODEL_FAMILIES, PARAMETERS, REGIONS, Deepgram, DeepgramOptions
@@ -221,6 +222,25 @@ def test_conversations_are_new_and_know_the_pause() -> None:
         conversation = Deepgram(DeepgramOptions(utterance_end_ms=milliseconds)).conversation()
         events = [event for message in (piece, silence) for event in conversation.receive(message, 0.0)]
         assert ended is any(isinstance(event, Final) for event in events)
+
+
+@pytest.mark.parametrize(
+    ("options", "same"),
+    [
+        ({}, True),
+        ({"price_per_hour": 0.5}, True),
+        ({"endpoint": "wss://api.deepgram.com"}, True),
+        ({"region": "eu"}, False),
+        ({"keyterms": ("stenod",)}, False),
+        ({"parameters": {"numerals": True}}, False),
+        ({"utterance_end_ms": 2000}, False),
+    ],
+)
+def test_an_open_session_is_not_changed(options: dict, same: bool) -> None:
+    """It is as wanted already, or another one is needed; so it is when the protocol is another."""
+    conversation = Deepgram(DeepgramOptions()).conversation()
+    assert (() if same else None) == conversation.reconfigure(Deepgram(DeepgramOptions(**options)))
+    assert conversation.reconfigure(AssemblyAI(AssemblyAIOptions())) is None
 
 
 def test_the_dialect_brings_its_table_and_its_bill() -> None:

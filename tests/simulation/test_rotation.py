@@ -1,6 +1,7 @@
 """Hand-overs: sessions with short limits, a provider that takes no successor, and audio that ends meanwhile."""
 
 import os
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -12,6 +13,7 @@ from stenod.core.seams import CUT_TRUST_SECONDS, OVERLAP_SECONDS
 from stenod.core.sentmap import SentMap
 from stenod.emulator import log
 from stenod.emulator.faults import Fault
+from stenod.providers.assemblyai import AssemblyAI
 from stenod.tasks.cutting import DRAIN_SECONDS
 
 OFTEN_SECONDS = float(os.environ.get("STENOD_TEST_ROTATION_SECONDS", "180"))
@@ -120,3 +122,26 @@ def test_a_hand_over_every_twenty_seconds(monkeypatch: pytest.MonkeyPatch, plan:
     ended = {end.session: end.at for end in world.emulator.log.of(log.Ended)}
     fed = [ended[old.session] - start for old, start in zip(openings(world), begun[1:], strict=False)]
     assert max(fed) <= DRAIN_SECONDS
+
+
+@pytest.mark.parametrize(("change", "sessions"), [({"max_turn_silence": 900}, 1), ({"speaker_labels": True}, 2)])
+def test_new_settings_while_it_runs(change: dict[str, object], sessions: int) -> None:
+    """What an open session can be told is told, and it goes on; anything else takes a hand-over. No word is lost."""
+
+    def prepare(world: World) -> None:
+        watch = world._watch
+
+        async def watch_and_change() -> None:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(watch)
+                await trio.sleep(20.0)
+                provider = world.providers[0]
+                assert isinstance(provider.dialect, AssemblyAI)
+                provider.dialect = AssemblyAI(replace(provider.dialect.options, parameters=change))
+                world.supervisor.renew()
+
+        world._watch = watch_and_change  # type: ignore[method-assign]
+
+    world = simulate(seconds=60.0, prepare=prepare)
+    assert sessions == len(openings(world))
+    account(world)

@@ -432,7 +432,7 @@ async def test_unusual_messages_are_counted(autojump_clock: trio.abc.Clock, nurs
     await trio.sleep(1.0)
     stage.peer.say(*[said(weird=1)] * 100)
     await trio.sleep(1.0)
-    assert stage.session.notices == {"unknown": 100}
+    assert stage.session.notices.counts == {"unknown": 100}
     assert len(stage.log.of("message.unusual")) == 1
 
 
@@ -555,3 +555,22 @@ async def test_silence_for_a_provider_that_needs_some(autojump_clock: trio.abc.C
         stage.session.sent_map.position(0.3),
         stage.session.sent_map.position(0.8),
     )
+
+
+async def test_new_settings_for_an_open_session(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
+    """It is told what can be told; it takes another one where the key has changed too, or it is not ready."""
+    stage = Stage(nursery, Behaviour(ready_seconds=2.0), seconds=100.0)
+    wanted = ToyDialect(changes=("a", "b"))
+    stage.start(nursery)
+    await trio.sleep(1.0)
+    assert not stage.session.reconfigure(wanted, "secret")
+    await trio.sleep(2.0)
+    assert not stage.session.reconfigure(wanted, "another")
+    assert not stage.session.reconfigure(ToyDialect(), "secret")
+    assert wanted is not stage.session.dialect
+    assert stage.session.reconfigure(wanted, "secret")
+    await trio.sleep(0.1)
+    assert (["change a", "change b"], wanted) == (stage.peer.texts, stage.session.dialect)
+    stage.session.cut(stage.session.sent)
+    await stage.session.over.wait()
+    assert not stage.session.reconfigure(wanted, "secret")

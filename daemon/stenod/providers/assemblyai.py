@@ -179,15 +179,8 @@ class AssemblyAI:
             raise ValueError(f"cannot send {rate} Hz to AssemblyAI: it takes {SAMPLE_RATE_MIN} Hz and more")
         if errors := self.options.errors():
             raise ValueError(errors[0].text)
-        sent: dict[str, ParameterValue] = {
-            "speech_model": self.options.speech_model,
-            "sample_rate": rate,
-            "encoding": "pcm_s16le",
-            "format_turns": self.options.format_turns,
-            "inactivity_timeout": self.options.inactivity_timeout_seconds,
-            "session_heartbeat": True,
-        }
-        own = {name: value for name, value in self.options.parameters.items() if name not in sent}
+        sent = self._reserved() | {"sample_rate": rate}
+        own = self._own()
         # What a person wrote (prompts, terms, addresses) is nobody's business; numbers and switches help to see why.
         shown = {name: value if isinstance(value, int | float) else "hidden" for name, value in own.items()}
         request = Request(
@@ -196,6 +189,20 @@ class AssemblyAI:
             public_url=f"{self.options.url}?{_query(sent | shown)}",
         )
         return self._token_errand(request) if key and self.options.temporary_tokens else request
+
+    def _reserved(self) -> dict[str, ParameterValue]:
+        """Return what stenod sends itself, but for the rate."""
+        return {
+            "speech_model": self.options.speech_model,
+            "encoding": "pcm_s16le",
+            "format_turns": self.options.format_turns,
+            "inactivity_timeout": self.options.inactivity_timeout_seconds,
+            "session_heartbeat": True,
+        }
+
+    def _own(self) -> dict[str, ParameterValue]:
+        """Return what a person wrote."""
+        return {name: value for name, value in self.options.parameters.items() if name not in RESERVED}
 
     def _token_errand(self, request: Request) -> Errand:
         """Return how a token for this session is made."""
@@ -213,7 +220,13 @@ class AssemblyAI:
 
     def conversation(self) -> AssemblyAIConversation:
         """Return the state machine of one new session."""
-        return AssemblyAIConversation(formats=self.options.format_turns, partials=self.options.shows_partials)
+        options = self.options
+        entrance = {"endpoint": options.url, "session_seconds_max": options.session_seconds_max}
+        return AssemblyAIConversation(
+            formats=options.format_turns,
+            partials=options.shows_partials,
+            opening=entrance | self._reserved() | self._own(),
+        )
 
     def errors(self) -> Sequence[Warned]:
         """Return what cannot work."""

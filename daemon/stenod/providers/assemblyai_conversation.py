@@ -22,13 +22,27 @@ It does not know what was sent, and never trusts a message: whatever a peer says
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from stenod.providers import assemblyai_messages as messages
 from stenod.providers import reading
+from stenod.providers.assemblyai_changes import update
 from stenod.providers.assemblyai_messages import Turn
 from stenod.providers.assemblyai_progress import HeardLine
-from stenod.providers.base import Event, Final, Finished, Frame, Heard, Notice, Partial, Ready, Refused, Revision
+from stenod.providers.base import (
+    Dialect,
+    Event,
+    Final,
+    Finished,
+    Frame,
+    Heard,
+    Notice,
+    Partial,
+    Ready,
+    Refused,
+    Revision,
+)
 from stenod.providers.content import Content, TurnWord, content
 
 HOLD_SECONDS = 1.0
@@ -69,9 +83,13 @@ class HeldTurn:
 class AssemblyAIConversation:
     """The state of one session."""
 
-    def __init__(self, *, formats: bool, partials: bool) -> None:
-        """`formats`: finals have formatted twins. `partials`: an open turn shows by its partials."""
-        self._formats = formats
+    def __init__(self, *, formats: bool, partials: bool, opening: Mapping[str, object] = MappingProxyType({})) -> None:
+        """`formats`: finals have formatted twins. `partials`: an open turn shows by its partials.
+
+        `opening`: all that the session is opened with and could be opened otherwise.
+        """
+        self.formats = formats
+        self.opening = opening
         self._partials = partials
         self._ready = self._asked = self._finished = False
         self._open: dict[int, OpenTurn] = {}
@@ -142,6 +160,14 @@ class AssemblyAIConversation:
         """Return the held turns; an open one has no end, so its words are not final."""
         return self._release(self._held)
 
+    def reconfigure(self, dialect: Dialect) -> Sequence[Frame] | None:
+        """Return the message that changes what can be changed in an open session."""
+        wanted = dialect.conversation()
+        found = update(self.opening, wanted.opening) if isinstance(wanted, AssemblyAIConversation) else None
+        if isinstance(wanted, AssemblyAIConversation) and found is not None:
+            self.opening, self.formats = wanted.opening, wanted.formats
+        return found
+
     def turn_open_since(self) -> float | None:
         """Return where the newest turn began, while it is open: that is the one that `force_end` ends."""
         turn = self._open.get(self._newest)
@@ -201,7 +227,7 @@ class AssemblyAIConversation:
         self._held[turn.order] = HeldTurn(
             found, min([found.words[0].start, *earlier]), turn.words or before, turn.language, deadline
         )
-        if self._formats and not turn.formatted:
+        if self.formats and not turn.formatted:
             return []
         return self._release([order for order in self._held if order <= turn.order])
 

@@ -209,6 +209,12 @@ class Conversation(Protocol):
         is a provider's only answer to our goodbye, `Finished` is among what is returned. A `Say` comes too late here.
         """
 
+    def reconfigure(self, dialect: "Dialect") -> Sequence[Frame] | None:
+        """Return the messages that make this session one of `dialect`, whose options are newer, and count it as one.
+
+        Empty: it is one already. None: only a new session can be, and nothing has changed here.
+        """
+
     def turn_open_since(self) -> float | None:
         """Return the session time at which the open turn began, None where none is open."""
 

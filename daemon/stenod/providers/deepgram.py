@@ -13,7 +13,7 @@ what failures mean (`deepgram_rules`).
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Literal
 from urllib.parse import urlencode
@@ -127,9 +127,10 @@ class DeepgramOptions:
         if self.endpoint and (text := address.endpoint_error(self.endpoint)):
             found.append(Warned("endpoint", text))
         elif self.url.endswith("/v2/listen"):
-            found.append(Warned("endpoint", f"v2/listen speaks another protocol; here it is {PATH}"))
+            text = f"v2/listen speaks another protocol, that of the provider `deepgram-flux`; here it is {PATH}"
+            found.append(Warned("endpoint", text))
         if self.model.startswith("flux"):
-            text = "Flux models speak another protocol (v2/listen), and v1/listen refuses them; choose a Nova model"
+            text = "Flux models speak another protocol (v2/listen): they are the provider `deepgram-flux`"
             found.append(Warned("model", text))
         if self.endpointing_ms < 0:
             found.append(Warned("endpointing_ms", "give it in milliseconds, or 0 for none"))
@@ -200,7 +201,10 @@ class Deepgram:
 
     def conversation(self) -> DeepgramConversation:
         """Return the state machine of one new session."""
-        return DeepgramConversation(utterance_end_seconds=self.options.utterance_end_ms / 1000)
+        return DeepgramConversation(
+            utterance_end_seconds=self.options.utterance_end_ms / 1000,
+            opening=replace(self.options, endpoint=self.options.url, region="default", price_per_hour=0.0),
+        )
 
     def errors(self) -> Sequence[Warned]:
         """Return what cannot work."""

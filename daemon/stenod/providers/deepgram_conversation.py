@@ -27,6 +27,7 @@ from typing import Any
 from stenod.providers import deepgram_messages as messages
 from stenod.providers import reading
 from stenod.providers.base import (
+    Dialect,
     Event,
     Final,
     Finished,
@@ -105,8 +106,11 @@ class OpenTurn:
 class DeepgramConversation:
     """The state of one session."""
 
-    def __init__(self, *, utterance_end_seconds: float = 1.0) -> None:
-        """`utterance_end_seconds`: the pause after which `UtteranceEnd` was asked for."""
+    def __init__(self, *, utterance_end_seconds: float = 1.0, opening: object = None) -> None:
+        """`utterance_end_seconds`: the pause after which `UtteranceEnd` was asked for. `opening`: all that the session
+        was opened with and could be opened otherwise.
+        """
+        self.opening = opening
         self._quiet_seconds = utterance_end_seconds + QUIET_SECONDS
         self._open = OpenTurn()
         self._turn = 0
@@ -176,6 +180,16 @@ class DeepgramConversation:
         """Return the pieces, which are promised not to be revised, however it ended; a rest is a guess."""
         del clean
         return self._turn_over() if self._open.pieces else []
+
+    def reconfigure(self, dialect: Dialect) -> Sequence[Frame] | None:
+        """Return no message: it is as wanted already, or a new session is.
+
+        There is a `Configure` for terms, with some models on some hosts, which may be refused later or do harm without
+        a word; a hand-over costs nothing, since only audio is paid for.
+        """
+        wanted = dialect.conversation()
+        same = isinstance(wanted, DeepgramConversation) and wanted.opening == self.opening
+        return () if same else None
 
     def turn_open_since(self) -> float | None:
         """Return where the open turn began."""

@@ -88,6 +88,10 @@ class Roster:
         """Let the session's lines come out after those of its predecessor."""
         self._of(session).sessions.order(session, after=after)
 
+    def reconfigure(self, session: Session) -> bool:
+        """Let an open session go on with its provider's present settings; return whether that is possible."""
+        return self._of(session).sessions.reconfigure(session)
+
     async def handed_over(self, session: Session) -> None:
         """Tell that a successor has taken over."""
         await self._of(session).sessions.records.handed_over(session)

@@ -27,6 +27,7 @@ from stenod.tasks.hush import Hush
 from stenod.tasks.journal import Journal
 from stenod.tasks.keepalive import Keepalive
 from stenod.tasks.link import Connect, Link
+from stenod.tasks.notices import Notices
 from stenod.tasks.pacer import Pacer
 from stenod.tasks.parting import CLOSE_SECONDS, part
 from stenod.tasks.session_end import Ended, defect, joined
@@ -35,7 +36,6 @@ from stenod.tasks.warmth import Warmth
 
 LAST_MESSAGES_SECONDS = 0.5
 NORMAL = 1000
-NOTICE_KINDS_MAX = 20
 OVERTAKEN = "overtaken"
 """A notice: a turn was left without an end. Only another session can hear it again, so this one is ended soon."""
 
@@ -84,7 +84,7 @@ class Session:
         self.dialled_at = clock.now()
         self.ready, self.over = trio.Event(), trio.Event()
         self.ended: Ended | None = None
-        self.notices: dict[str, int] = {}
+        self.notices = Notices(name, log)
         self._journal = journal
         self._options = options
         self._rate_rule = rate_rule
@@ -143,6 +143,16 @@ class Session:
     def cut_in_pause(self, seconds: float) -> trio.Event:
         """Cut at the next point where it has been quiet for so long; the event is set when that is done."""
         return trio.Event() if self._pacer is None else self._pacer.cut_in_pause(seconds)
+
+    def reconfigure(self, dialect: Dialect, key: str) -> bool:
+        """Make it a session of the newer `dialect` as it runs; return whether that is done. Not before it is ready."""
+        if self._phase is not Phase.READY or key != self._entrance.key:
+            return False
+        frames = self._conversation.reconfigure(dialect)
+        for frame in frames or ():
+            self._answers.say(frame)
+        self.dialect = self.dialect if frames is None else dialect
+        return frames is not None
 
     def abandon(self) -> None:
         """End it now; goodbye is still said where we are connected."""
@@ -294,21 +304,13 @@ class Session:
                 case Say():
                     self._answers.say(event.frame)
                 case Notice():
-                    self._note(event)
+                    self.notices.add(event)
                     if event.kind == OVERTAKEN and self._pacer is not None and self._phase is Phase.READY:
                         self.cut(self.sent)
                 case _:
                     pass
         if handed:
             self._deliver(self, handed)
-
-    def _note(self, notice: Notice) -> None:
-        """Count; the first of a kind is worth a line."""
-        if notice.kind not in self.notices and len(self.notices) < NOTICE_KINDS_MAX:
-            self.notices[notice.kind] = 0
-            self._log.debug("message.unusual", session=self.name, kind=notice.kind)
-        if notice.kind in self.notices:
-            self.notices[notice.kind] += 1
 
     def _defect(self, error: Exception) -> Failure:
         """Log an exception of ours with its traceback, and return what it means for the session."""

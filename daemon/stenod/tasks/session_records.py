@@ -146,7 +146,7 @@ class SessionRecords:
             cost=None if account.cost is None else round(account.cost, COST_DIGITS),
             settled_seconds=round(session.settled_samples / self._journal.rate, 3),
             lag_seconds=round(self._journal.lag_seconds, 3),
-            notices=session.notices or None,
+            notices=session.notices.counts or None,
         )
 
 

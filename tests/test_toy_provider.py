@@ -76,7 +76,7 @@ class ParrotConversation:
     def force_end(self) -> Frame | None:
         return None
 
-    def goodbye(self) -> Sequence[Frame]:
+    def goodbye(self, *, hurried: bool = False) -> Sequence[Frame]:
         self._asked = True
         return ("so long",)
 

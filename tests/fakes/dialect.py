@@ -98,7 +98,7 @@ class ToyConversation:
     def force_end(self) -> Frame | None:
         return "force"
 
-    def goodbye(self) -> list[Frame]:
+    def goodbye(self, *, hurried: bool = False) -> list[Frame]:
         self._asked = True
         return ["bye"]
 

@@ -169,6 +169,16 @@ async def test_audio_that_stops_in_mid_turn(autojump_clock: trio.abc.Clock, nurs
     assert not stage.session.over.is_set()
 
 
+async def test_a_session_that_is_given_up(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
+    """Nobody waits for its last turn, so the stream itself is closed: no session is left open."""
+    stage = Stage(FluxPeer())
+    nursery.start_soon(stage.run, None)
+    await trio.sleep(3.0)
+    stage.session.abandon()
+    await stage.session.over.wait()
+    assert (stage.said, stage.words) == (["CloseStream"], [])
+
+
 async def test_a_connection_that_breaks(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
     """The open turn is nobody's final: the next session hears that audio again."""
     stage = Stage(FluxPeer())

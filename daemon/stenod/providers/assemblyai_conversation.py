@@ -127,7 +127,7 @@ class AssemblyAIConversation:
         """Return the message that ends the open turn; its final comes about 0.3 s later."""
         return FORCE_ENDPOINT
 
-    def goodbye(self) -> Sequence[Frame]:
+    def goodbye(self, *, hurried: bool = False) -> Sequence[Frame]:  # noqa: ARG002
         """Return the message that is answered by the last turns and a `Termination`."""
         self._asked = True
         return (TERMINATE,)

@@ -206,7 +206,7 @@ class AssemblyAIV2Conversation:
         """Return the message that ends the open utterance."""
         return FORCE_END
 
-    def goodbye(self) -> Sequence[Frame]:
+    def goodbye(self, *, hurried: bool = False) -> Sequence[Frame]:  # noqa: ARG002
         """Return the message that is answered by the last final and `SessionTerminated`."""
         self._asked = True
         return (TERMINATE,)

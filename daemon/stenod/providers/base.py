@@ -190,8 +190,11 @@ class Conversation(Protocol):
     def force_end(self) -> Frame | None:
         """Return the message that ends the open turn now; None where there is none."""
 
-    def goodbye(self) -> Sequence[Frame]:
-        """Return the messages that end the session in order; all audio was sent before them."""
+    def goodbye(self, *, hurried: bool = False) -> Sequence[Frame]:
+        """Return the messages that end the session in order; all audio was sent before them.
+
+        `hurried`: the connection is about to be closed, so that nothing can be waited for and said later.
+        """
 
     def receive(self, message: Frame, now: float) -> list[Event]:
         """Return what a message means, in order. Never raises for what a peer may send."""

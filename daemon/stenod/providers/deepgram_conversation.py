@@ -148,7 +148,7 @@ class DeepgramConversation:
         """Return the message that makes what is pending final; its answer is not guaranteed, and not waited for."""
         return FINALIZE
 
-    def goodbye(self) -> Sequence[Frame]:
+    def goodbye(self, *, hurried: bool = False) -> Sequence[Frame]:  # noqa: ARG002
         """Return the message that is answered by the last results and a `Metadata`."""
         self._asked = True
         return (CLOSE_STREAM,)

@@ -141,11 +141,11 @@ class DeepgramFluxConversation:
         self._forced = True
         return FORCE_END_TURN
 
-    def goodbye(self) -> Sequence[Frame]:
-        """Return the message that ends the open turn, or the one that ends the session where no turn is open."""
+    def goodbye(self, *, hurried: bool = False) -> Sequence[Frame]:
+        """Return the message that ends the open turn, or the one that ends the session where no turn is waited for."""
         self._since = None
-        self._stage = Stage.CLOSING if self._open is None else Stage.ENDING_TURN
-        return (CLOSE_STREAM if self._open is None else FORCE_END_TURN,)
+        self._stage = Stage.CLOSING if self._open is None or hurried else Stage.ENDING_TURN
+        return (CLOSE_STREAM if self._stage is Stage.CLOSING else FORCE_END_TURN,)
 
     def receive(self, message: Frame, now: float) -> list[Event]:
         """Return what the message means."""

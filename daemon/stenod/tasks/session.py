@@ -167,9 +167,8 @@ class Session:
 
     def reconfigure(self, dialect: Dialect, key: str) -> bool:
         """Make it a session of the newer `dialect` as it runs; return whether that is done. Not before it is ready."""
-        if self._phase is not Phase.READY or key != self._entrance.key:
-            return False
-        frames = self._conversation.reconfigure(dialect)
+        known = self._phase is Phase.READY and key == self._entrance.key and self._answers.room
+        frames = self._conversation.reconfigure(dialect) if known else None
         for frame in frames or ():
             self._answers.say(frame)
         self.dialect = self.dialect if frames is None else dialect
@@ -202,7 +201,6 @@ class Session:
         end: ConnectionEnded | None = None
         try:
             end = await self._converse(connection)
-            self._clean = end.clean and self._finished is None
             return self._failure(end)
         finally:
             # A peer that has closed hears no goodbye, and its close is no answer to one.
@@ -223,6 +221,8 @@ class Session:
                     await task()
                 except ConnectionEnded as ended:
                     ends.append(ended)
+                    if task is receiver:  # whoever else sees a close may see it before the last words
+                        self._clean = ended.clean and self._finished is None
                     # Where the peer ended it, what it said before is still to be read: the receiver comes to its end.
                     slack = 0.0 if ended.local or len(ends) > 1 or task is receiver else LAST_MESSAGES_SECONDS
                     nursery.cancel_scope.deadline = self._clock.now() + slack

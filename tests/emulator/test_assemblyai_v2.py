@@ -35,6 +35,38 @@ def said(client, kind):
     return client.of(kind, "message_type")
 
 
+TABLE = """
+    4000 Sample rate must be a positive integer
+    4001 Not Authorized
+    4002 Insufficient Funds
+    4003 This feature is paid-only and requires you to add a credit card.
+    4004 Session not found
+    4008 Session Expired
+    4010 Session previously closed
+    4029 Client sent audio too fast
+    4030 Session is handled by another WebSocket
+    4031 Session idle for too long
+    4032 Audio duration is too short
+    4033 Audio duration is too long
+    4034 Audio too small to transcode
+    4101 Endpoint received a message with an invalid schema
+    4102 This account has exceeded the number of allowed streams
+    4103 This session has been reconnected. This WebSocket is no longer valid
+    4104 Could not parse word boost parameter
+"""
+
+
+@pytest.mark.parametrize("row", TABLE.strip().splitlines())
+async def test_each_code_of_the_published_table(row, autojump_clock):
+    """A fault that names a code comes in the table's words, in the message and in the close frame."""
+    code, _, text = row.strip().partition(" ")
+    async with dial(emulator(v2=True, faults=(Fault(kind="error", wall=1.0, code=int(code)),))) as client:
+        closed = await client.drain()
+    assert closed[0] == int(code)
+    assert closed[1].startswith(text)
+    assert client.messages[-1]["error"].startswith(text)
+
+
 async def test_it_has_to_be_asked_for(autojump_clock):
     """Without the option the path is retired; with it the newer interface is spoken as well."""
     server = emulator(v2=True)

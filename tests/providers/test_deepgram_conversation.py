@@ -13,6 +13,7 @@ from stenod.providers.deepgram_conversation import (
     CUT_SHORT,
     HOLD_SECONDS,
     NOT_UNDERSTOOD,
+    TURN_SECONDS_MAX,
     DeepgramConversation,
 )
 
@@ -308,6 +309,17 @@ def test_a_turn_that_nobody_ends_is_ended_by_what_follows() -> None:
     session.says(results(5.0, 5.3))
     assert ["Open the door."] == session.texts
     assert 5.0 == session.heard
+
+
+def test_a_turn_without_a_pause_ends_between_two_pieces() -> None:
+    """However long somebody speaks, only so much waits; no word is cut, since pieces are whole."""
+    session = Session()
+    finals = []
+    for at in range(0, 90, 5):
+        piece = results(at, at + 5.0, word(f"w{at}", at + 0.1, at + 4.9), final=True)
+        finals += [event for event in session.says(piece) if isinstance(event, Final)]
+        assert at + 5.0 - session.heard < TURN_SECONDS_MAX + 5.0
+    assert [len(final.words) for final in finals] == [7, 7]
 
 
 def test_pieces_survive_the_end_of_the_session() -> None:

@@ -8,7 +8,8 @@ then open still. So at any moment there are *pieces* (finals that wait for the e
 **Turns.** Deepgram has no turns. Pieces become one when a pause was found (`speech_final`), when `UtteranceEnd` says
 that the last word is over (in noise no pause is ever found; it may come before the last words are final, and then waits
 for them), when our `Finalize` was answered, and at the end. None of the first three is promised: a turn whose words are
-all final and behind which nothing was said for some seconds, of audio or of the clock, ends all the same.
+all final and behind which nothing was said for some seconds, of audio or of the clock, ends all the same, and so does
+one that runs very long, between two pieces.
 
 **What is heard.** With a turn, everything up to the end of the last final, but not past the first word of the rest. In
 silence an empty final counts to its end, while no piece waits and no rest is open; an empty interim counts for nothing.
@@ -45,6 +46,8 @@ HOLD_SECONDS = 5.0
 """Without any message for so long, pieces make a turn: while audio flows one comes about every second."""
 QUIET_SECONDS = 3.0
 """Beyond the pause that `UtteranceEnd` reports: it comes with the interim after it, a second later, where it comes."""
+TURN_SECONDS_MAX = 30.0
+"""Pieces that run over this long are a turn, since they are final: nobody waits for a pause that may never come."""
 HOLE_SECONDS = 0.2
 """Between two spans; less is rounding."""
 NOTICE_CHARACTERS_MAX = 200
@@ -224,7 +227,7 @@ class DeepgramConversation:
             self._final_until = max(self._final_until, results.end)
             if self._open.rest is not None:
                 self._open.rest = self._open.rest.behind(results.end)
-        if results.endpoint or results.finalized or self._ended_by_utterance():
+        if results.endpoint or results.finalized or self._ended_by_utterance() or self._is_long():
             return self._turn_over() if self._open.pieces else self._silence()
         if said is not None:
             return self._partial()
@@ -262,6 +265,11 @@ class DeepgramConversation:
             return []
         self._heard = until
         return [Heard(until)]
+
+    def _is_long(self) -> bool:
+        """Whether too much is at stake: words between two pieces are whole."""
+        pieces = self._open.pieces
+        return bool(pieces) and pieces[-1].end - pieces[0].start >= TURN_SECONDS_MAX
 
     def _ended_by_utterance(self) -> bool:
         """Whether all that `UtteranceEnd` spoke of is final."""

@@ -142,6 +142,12 @@ def test_our_goodbye_makes_an_end_normal() -> None:
     assert "closed-unasked" == ended(close_code=1000).name
 
 
+def test_a_message_that_was_refused_is_no_reason_for_an_end_that_was_asked_for() -> None:
+    """The session may have lived on for hours."""
+    failure = Failure(phase=Phase.DRAINING, close_code=1000, text="SchemaError: could not parse", asked=True)
+    assert "ended-as-asked" == judge(failure, RULES).name
+
+
 def test_our_own_ping_is_ours() -> None:
     """What we ended ourselves is no word of Deepgram's, whatever number it carries."""
     text = f"{transport.PING_DEADLINE}: a ping was not answered"

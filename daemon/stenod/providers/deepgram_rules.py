@@ -83,10 +83,12 @@ SESSION_RULES = (
         remedy="Nothing: stenod opens the next session and sends again what was not transcribed.",
         source=OBSERVED,
     ),
+    # Where the session lived on and ended as we asked, that was not the reason.
     _trouble(
         name="message-refused",
         texts=("schemaerror", "unparsable_client_message"),
         codes=(1011,),
+        asked=False,
         severity=Severity.ERROR,
         effect=Effect.ONCE,
         exit_code=ExitCode.PROTOCOL,

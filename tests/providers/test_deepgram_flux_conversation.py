@@ -144,7 +144,7 @@ def test_frames() -> None:
     """Audio goes raw; nothing but pings holds a session open."""
     conversation = Session().conversation
     assert conversation.audio(b"\x01\x02") == b"\x01\x02"
-    assert conversation.keepalive() is None
+    assert (conversation.keepalive(), conversation.deadline(), conversation.due(9.0)) == (None, None, [])
     assert json.loads(conversation.force_end()) == {"type": "ForceEndTurn"}
     assert json.loads(CLOSE_STREAM) == {"type": "CloseStream"}
 

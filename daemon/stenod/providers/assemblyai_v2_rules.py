@@ -101,7 +101,7 @@ SENTENCE_RULES = (
         verdict=Verdict.RETRY,
         effect=Effect.SLOWER,
         meaning="More than a second of audio a second was sent, for over a minute.",
-        remedy="stenod sends hardly faster than real time from now on; if it recurs, lower rate_ratio_max to 1.",
+        remedy="stenod sends hardly faster than real time from now on; if it recurs, lower its rate_ratio_max to 1.",
     ),
     _resumed(
         name="session-elsewhere",

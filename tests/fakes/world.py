@@ -423,6 +423,7 @@ class World:
         self.emulator = Emulator(
             EmulatorOptions(
                 engine="oracle",
+                v2=True,
                 faults=conditions.faults,
                 keys=frozenset({KEY}),
                 realism=conditions.realism,

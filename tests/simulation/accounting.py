@@ -176,7 +176,7 @@ def sessions(world: World) -> Iterator[str]:
         if age >= world.conditions.limit_seconds and not deaf:
             yield f"session {number} became {age:.3f} s old"
         gone_before = end.by == "network" and age <= 2 * world.conditions.latency_seconds + 0.001
-        if number not in goodbyes and not (deaf or gone_before or end.by == "fault" or ended_itself(end.by, strikes)):
+        if number not in goodbyes and not (deaf or gone_before or end.by == "fault" or muted(strikes)):
             yield f"session {number} ended without our goodbye: {end.code} {end.text!r} by {end.by}"
     for failed in world.emulator.log.of(log.Failed):
         yield f"the server failed: {failed.traceback}"
@@ -184,9 +184,9 @@ def sessions(world: World) -> Iterator[str]:
         yield f"a session failed at {at:.3f}: {fields}"
 
 
-def ended_itself(by: str, strikes: Sequence[log.Struck]) -> bool:
-    """Whether the server ended a session in which it said nothing for too long: some count that themselves."""
-    return by == "server" and any(strike.kind == "mute" for strike in strikes)
+def muted(strikes: Sequence[log.Struck]) -> bool:
+    """Whether the server could say nothing: some end such a session themselves, when we do, or just before."""
+    return any(strike.kind == "mute" for strike in strikes)
 
 
 def attempts(world: World) -> Iterator[str]:

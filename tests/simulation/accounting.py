@@ -24,7 +24,6 @@ RATE_SECONDS = 10.0
 ROUNDING_SECONDS = 1e-6
 BILLED_SECONDS = 5.0
 """A second begun counts; a slow end is after what the provider said that it bills."""
-ORPHAN_SECONDS = 30.0
 UNNOTICED_SECONDS = 6.0
 """How long a line may be dead before that is noticed: the session counts as open, also where it took our goodbye."""
 WORDS_SHOWN_MAX = 12
@@ -221,6 +220,7 @@ def money(world: World) -> Iterator[str]:
     accounts = {name: row for name, *row in world.ledger._commits.execute(query)}
     server = {one.id: one.session for one in world.emulator.log.of(log.Opened)}
     ends = {one.session: one for one in world.emulator.log.of(log.Ended)}
+    orphan = world.providers[0].dialect.billing.orphan_seconds
     for record in world.output.of("session"):
         name = record["session"]
         if name not in accounts:
@@ -230,11 +230,7 @@ def money(world: World) -> Iterator[str]:
             end = ends[server[record["provider_session"]]]
             if ended_at is None:
                 yield f"{name} is open in its account"
-            if (
-                not -BILLED_SECONDS
-                <= billed - end.billed_seconds
-                <= UNNOTICED_SECONDS + ORPHAN_SECONDS + BILLED_SECONDS
-            ):
+            if not -BILLED_SECONDS <= billed - end.billed_seconds <= UNNOTICED_SECONDS + orphan + BILLED_SECONDS:
                 yield f"{name} cost {end.billed_seconds} s, and its account says {billed:.3f} s"
             if audio < end.audio_samples:
                 yield f"{name} was sent {end.audio_samples} samples, and its account says {audio}"

@@ -19,14 +19,18 @@ NAME = re.compile(r"(?i)([wv])(\d+)(\.?)")
 SAID = re.compile(r"[A-Za-z]+([!#$%&()*+,]+)\.?")
 
 
+def sounds(name: str) -> str:
+    """Return the bare word that the speaker has for a name."""
+    words = OTHERWISE if name[0].lower() == "v" else WORDS
+    return words[int(name[1:]) * 7919 % 31 % len(words)]
+
+
 def said(text: str) -> str:
-    """Return what the speaker says for a name."""
+    """Return what the speaker says for a name, with what tells it apart."""
     found = NAME.fullmatch(text)
     if found is None:
         return text
-    words = OTHERWISE if found[1].lower() == "v" else WORDS
-    spoken = words[int(found[2]) * 7919 % 31 % len(words)]
-    return f"{spoken}{found[2].translate(DIGITS)}{found[3]}"
+    return f"{sounds(found[1] + found[2])}{found[2].translate(DIGITS)}{found[3]}"
 
 
 def meant(text: str) -> str:

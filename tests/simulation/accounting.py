@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, pairwise
 from typing import Any
 
-from fakes.mumbling import meant
+from fakes.mumbling import meant, sounds
 from fakes.world import RATE, STREAM, World
 from stenod.core.audit import Audit, Stock, audit
 from stenod.core.timeline import State
@@ -65,6 +65,8 @@ def words(world: World) -> Iterator[str]:
     tail = world.journal.tail
     known = {text: (start, end) for text, start, end in words_between(0, tail, world.conditions.plan, rate=RATE)}
     torn = {text for text, (start, end) in known.items() if end > tail or touched(gaps, start, end)}
+    if world.conditions.mumbles:
+        told_apart(printed)
     missing = [text for text in known if text not in printed and text not in torn]
     yield from shown("missing", [f"{text}@{known[text][0] / RATE:.2f}" for text in missing])
     yield from shown(
@@ -83,6 +85,17 @@ def words(world: World) -> Iterator[str]:
                 f"{word['text']} of {final['session']} is said to be at {word['start']} to {word['end']}, "
                 f"it is at {at[0] / RATE:.3f} to {at[1] / RATE:.3f}"
             )
+
+
+def told_apart(printed: Counter[str]) -> None:
+    """Take one of two equal neighbours for the other: who says "no, no" is not misquoted by that."""
+    for name in [name for name, count in printed.items() if count > 1]:
+        number = int(name[1:])
+        for other in (f"w{number - 1:07}", f"w{number + 1:07}"):
+            if other not in printed and sounds(other) == sounds(name):
+                printed[name] -= 1
+                printed[other] = 1
+                break
 
 
 def order(world: World) -> Iterator[str]:

@@ -113,3 +113,12 @@ def test_catching_up_in_one_session_skips_what_is_quiet() -> None:
 def quiet_spans(world: World) -> list[Span]:
     """Return what was settled as quiet."""
     return [Span(span.start, span.end) for span in world.journal.settled() if span.state is State.QUIET]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("policy", [QuietPolicy.PAUSE, QuietPolicy.PARK])
+@pytest.mark.parametrize("block_seconds", [0.0273, 0.0937])
+def test_a_source_whose_pieces_are_no_blocks(policy: QuietPolicy, block_seconds: float) -> None:
+    """A pipe's pieces end anywhere; quiet is told all the same, and nobody waits busily for the rest of a block."""
+    quiet = QuietOptions(policy=policy, hold_seconds=4.0)
+    account(simulate(seconds=120.0, plan="silence", block_seconds=block_seconds, quiet=quiet))

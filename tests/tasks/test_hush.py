@@ -54,6 +54,19 @@ async def test_a_long_backlog_is_listened_to_in_portions(autojump_clock: trio.ab
     assert quiet_seconds(journal)[-1][1] == 100.0
 
 
+@pytest.mark.parametrize("rest", [1, 7, 19])
+async def test_the_rest_of_a_block_is_nothing_to_listen_to(autojump_clock: trio.abc.Clock, rest: int) -> None:
+    """A pipe brings audio in pieces of any length: what is no whole block waits for more, and nobody spins."""
+    journal = Disk().journal()
+    hush = Hush(journal, PAUSE)
+    journal.append(quiet(10_000 + rest))
+    assert not await hush.listen(0)
+    assert hush.asleep
+    assert not await hush.listen(hush.open_until)
+    journal.finish()
+    assert not await hush.listen(hush.open_until)
+
+
 async def test_a_hole_is_no_sound_and_no_quiet(autojump_clock: trio.abc.Clock) -> None:
     """Behind lost audio it listens anew."""
     journal = Disk().journal()

@@ -92,7 +92,11 @@ class Hush:
             if not pcm:
                 gate.begin(self._behind_hole(gate.heard_until, until))
         await self._settle(ended=journal.finished and gate.heard_until >= journal.tail)
-        return gate.asleep and gate.heard_until < journal.tail
+        # Less than a block is nothing to listen to, until more has come: who asked again at once would ask for ever.
+        more = gate.asleep and journal.tail - gate.heard_until >= (1 if journal.finished else gate.block)
+        if more:
+            await trio.lowlevel.checkpoint()
+        return more
 
     async def sound(self, leaving: trio.Event) -> None:
         """Return when there is something to send again, when the audio has ended, or we are leaving."""

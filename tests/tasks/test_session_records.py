@@ -8,7 +8,10 @@ import trio
 from fakes.dialect import Behaviour
 from fakes.theatre import Theatre
 from stenod.core.accounts import INTERRUPTED
-from stenod.core.transport import ConnectionEnded
+from stenod.core.transport import OVERSIZED, ConnectionEnded
+from stenod.core.verdict import Phase
+from stenod.tasks.session_end import joined
+from stenod.tasks.session_records import _orphaned
 
 
 def rows(theatre: Theatre) -> list[dict[str, Any]]:
@@ -62,6 +65,13 @@ async def test_a_goodbye_that_nobody_answered_may_not_have_come(
     assert session.ended is not None
     assert "drain-deadline" == session.ended.failure.text.partition(":")[0]
     assert pytest.approx(session.ended.ready_seconds + 30.0) == row["billed_seconds"]
+
+
+def test_a_close_of_ours_may_not_have_come() -> None:
+    """We answer a message that is too large with a close and no goodbye."""
+    end = ConnectionEnded(f"{OVERSIZED}: 5 MB", close_code=1009, local=True)
+    assert _orphaned(joined(end, None, Phase.READY))
+    assert not _orphaned(joined(ConnectionEnded("", close_code=1009), None, Phase.READY))
 
 
 async def test_an_opening_that_failed_is_counted(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:

@@ -19,7 +19,13 @@ from stenod.tasks.session import Session
 LOST_AFTER_FAILURES = 2
 """One refusal is a hiccup, and only for the log."""
 MASK = "****"
-UNANSWERED = (transport.PING_DEADLINE, transport.SEND_DEADLINE, transport.STALLED, transport.DRAIN_DEADLINE)
+UNANSWERED = (
+    transport.PING_DEADLINE,
+    transport.SEND_DEADLINE,
+    transport.STALLED,
+    transport.DRAIN_DEADLINE,
+    transport.OVERSIZED,
+)
 """Ends of ours that a provider may not have heard of."""
 COST_DIGITS = 6
 """A second of a cheap service costs some hundred thousandths."""

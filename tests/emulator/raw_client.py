@@ -1,4 +1,4 @@
-"""A raw client of the v3 interface, written from its facts alone: trio-websocket over a pair of memory streams."""
+"""A raw client of the interfaces, written from their facts alone: trio-websocket over a pair of memory streams."""
 
 import json
 from collections.abc import AsyncIterator
@@ -20,8 +20,12 @@ PRO = STREAMING | {"speech_model": "universal-3-5-pro"}
 
 
 def path_of(query: dict[str, Any], path: str = "/v3/ws") -> str:
-    """Return the target of a request: booleans as true and false, lists as JSON."""
-    texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in query.items()}
+    """Return the target of a request: booleans as true and false, lists as JSON, tuples as repeated parameters."""
+    texts = [
+        (name, one if isinstance(one, str) else json.dumps(one))
+        for name, value in query.items()
+        for one in (value if isinstance(value, tuple) else (value,))
+    ]
     return f"{path}?{urlencode(texts)}"
 
 
@@ -86,6 +90,10 @@ class Client:
             await self.socket.send_message(bytes(2 * RATE // 10))
             await trio.sleep(0.1)
 
+    def of(self, kind: str, name: str = "type") -> list[dict[str, Any]]:
+        """Return the messages of one type."""
+        return [message for message in self.messages if isinstance(message, dict) and message.get(name) == kind]
+
     @property
     def finals(self) -> list[dict[str, Any]]:
         """The end-of-turn messages."""
@@ -99,6 +107,7 @@ async def connected(
     *,
     key: str | None = "key",
     path: str = "/v3/ws",
+    subprotocols: tuple[str, ...] = (),
 ) -> AsyncIterator[Client]:
     """Yield a client whose handshake is done; at the end its stream is cut."""
     mine, theirs = memory_stream_pair()
@@ -106,7 +115,10 @@ async def connected(
     target = path_of(STREAMING if query is None else query, path)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(server.serve_stream, theirs)
-        yield Client(await wrap_client_stream(nursery, mine, "localhost", target, extra_headers=headers))
+        socket = await wrap_client_stream(
+            nursery, mine, "localhost", target, extra_headers=headers, subprotocols=subprotocols
+        )
+        yield Client(socket)
         await trio.aclose_forcefully(mine)
         with trio.move_on_after(30):
             await trio.lowlevel.checkpoint()
@@ -116,10 +128,13 @@ async def connected(
 
 
 @asynccontextmanager
-async def session(server: Emulator, query: dict[str, Any] | None = None) -> AsyncIterator[Client]:
-    """Yield a client that has seen `Begin`, and reads in the background from then on."""
-    async with connected(server, query) as client:
-        await client.until("Begin")
+async def session(
+    server: Emulator, query: dict[str, Any] | None = None, *, first: str | None = "Begin", **opening: Any
+) -> AsyncIterator[Client]:
+    """Yield a client that has seen the first message, if one is awaited, and reads in the background from then on."""
+    async with connected(server, query, **opening) as client:
+        if first is not None:
+            await client.until(first)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(client.drain)
             yield client

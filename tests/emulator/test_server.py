@@ -122,7 +122,7 @@ async def test_engines_are_checked_at_the_start(tmp_path):
 UPGRADE = b"Host: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
 KEY = b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
 VERSION = b"Sec-WebSocket-Version: 13\r\n"
-FIELDS = b"&".join(b"a%d=1" % number for number in range(300))
+FIELDS = b"&".join(b"a%d=1" % number for number in range(1500))
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,15 @@ Map, from the outside in:
 - `server`         the listener, and one `Emulator` that serves any trio stream
 - `websocket`      one WebSocket connection; `gate` what stands between it and its stream when the line is bad
 - `conversation`   one connection's life: handshake, judgement, session; `ending` how an end is said
-- `session`        what every dialect shares: audio account, engine, timers; `delivery` its outgoing messages
-- `dialect`        the words between a session and a dialect; `assemblyai` the dialect, `assemblyai_settings` its rules
+- `admission`      how many may come in; `keyring` who may
+- `session`        what every dialect shares: audio account, engine, clock; `timers` what the clock waits for;
+                   `delivery` its outgoing messages
+- `tongues`        which dialect is spoken at which path
+- `dialect`        the words between a session and a dialect; of the dialects:
+  - `assemblyai`       AssemblyAI v3; `assemblyai_settings` its parameters
+  - `deepgram`         Deepgram /v1/listen; `deepgram_settings` its parameters, `deepgram_results` its long messages,
+                       `deepgram_door` what it shares with /v2/listen: keys, statuses, headers
+  - `deepgram_flux`    Deepgram /v2/listen; `deepgram_flux_settings` its parameters
 - `account`        how much audio was received and when it would have been processed; `duequeue` where it waits
 - `faults`         the fault table; `schedule` when each one strikes; `strikes` what it does; `garbage` what it sends
 - `engine`         the words between a session and an engine; `engines` which engine serves
@@ -22,5 +29,5 @@ Map, from the outside in:
 - `turns`          words to turns; `realism` the untidiness of real providers
 - `log`            what the server saw, said and did: the truth that a client's transcript is held against
 
-A further dialect is one more file and its row in `conversation.TONGUES`.
+A further dialect is one more file and its row in `tongues.TONGUES`.
 """

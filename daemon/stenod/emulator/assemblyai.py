@@ -23,17 +23,31 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stenod.emulator.assemblyai_settings import PREFIX, is_pro, settings_of_query, settings_of_update
-from stenod.emulator.dialect import Command, Failure, Limits, Message, Rejection, Request, Tongue, Violation, Vitals
+from stenod.emulator.dialect import (
+    Command,
+    Demand,
+    Failure,
+    Limits,
+    Message,
+    Opening,
+    Progress,
+    Rejection,
+    Request,
+    Saying,
+    Tongue,
+    Violation,
+    Vitals,
+)
 from stenod.emulator.engine import Hypothesis, Word
+from stenod.emulator.keyring import Keyring
 
 PATH = "/v3/ws"
-REJECTIONS: Mapping[str, Rejection] = {
-    "/v2/realtime/ws": Rejection(
-        410,
-        "Deprecated endpoint: The V2 streaming API has been retired. "
-        "Use this endpoint instead: wss://streaming.assemblyai.com/v3/ws.",
-    ),
-}
+RETIRED = (
+    "Deprecated endpoint: The V2 streaming API has been retired. "
+    "Use this endpoint instead: wss://streaming.assemblyai.com/v3/ws."
+)
+REJECTIONS: Mapping[str, Rejection] = {"/v2/realtime/ws": Rejection(410, RETIRED, {"error": RETIRED})}
+SESSION_SECONDS_MAX = 10_800.0
 CLOSE_REASON = "See Error message for details"
 GOODBYE = Violation(1000, "Session Ended")
 CHUNK_MS_MIN, CHUNK_MS_MAX = 50, 1000
@@ -79,22 +93,27 @@ def failure(kind: Failure, **numbers: float) -> Violation:
     return Violation(row.code, row.text.format(**numbers))
 
 
-def error_message(violation: Violation) -> Message:
+def error_messages(violation: Violation) -> Sequence[Message]:
     """Return the frame that precedes the close."""
-    return {"type": "Error", "error_code": violation.code, "error": violation.text}
+    return [{"type": "Error", "error_code": violation.code, "error": violation.text}]
 
 
-def open_session(request: Request, keys: frozenset[str] | None) -> "AssemblyAI | Violation":
+def rejection(violation: Violation, request_id: str) -> Rejection:  # noqa: ARG001 - requests have no names here
+    """Return the answer with another status; its body is of the token interface's shape."""
+    return Rejection(violation.code, violation.text, {"error": violation.text})
+
+
+def open_session(request: Request, keyring: Keyring) -> "AssemblyAI | Violation":
     """Judge key and parameters of a request whose handshake is done."""
     key = request.headers.get("authorization", "") or request.query.get("token", "")
     if not key:
         return NO_KEY
-    if key.lower().startswith("bearer ") or (keys is not None and key not in keys):
+    if key.lower().startswith("bearer ") or not keyring.knows(key):
         return BAD_KEY
     settings = settings_of_query(request.query)
     if isinstance(settings, str):
         return Violation(3006, settings)
-    return AssemblyAI(settings, {name: value for name, value in request.query.items() if name != "token"})
+    return AssemblyAI(settings, request.told("token"))
 
 
 class AssemblyAI:
@@ -105,6 +124,7 @@ class AssemblyAI:
         self._pro = is_pro(settings["speech_model"])
         self._turn_order = 0
         self._turn_shown = False
+        self._samples = self._samples_at_turn = 0
         self.parameters = parameters
         self.sample_rate: int = settings["sample_rate"]
 
@@ -120,7 +140,7 @@ class AssemblyAI:
             pause_seconds=min(max(pause, PAUSE_SECONDS_MIN), PAUSE_SECONDS_MAX),
         )
 
-    def begin(self, session_id: str, expires_at: int) -> Sequence[Message]:
+    def begin(self, opening: Opening) -> Sequence[Message]:
         """See `Dialect`."""
         setting = self._settings.get
         configuration = {
@@ -133,39 +153,51 @@ class AssemblyAI:
             "domain": setting("domain"),
             "voice_focus": setting("voice_focus"),
         }
-        return [{"type": "Begin", "id": session_id, "expires_at": expires_at, "configuration": configuration}]
+        return [{"type": "Begin", "id": opening.id, "expires_at": opening.expires_at, "configuration": configuration}]
 
-    def command(self, text: str) -> Command | Violation:
+    def text(self, message: str) -> Demand:
         """See `Dialect`."""
-        quoted = text if len(text) <= QUOTE_MAX else text[:QUOTE_MAX] + "..."
+        quoted = message if len(message) <= QUOTE_MAX else message[:QUOTE_MAX] + "..."
         try:
-            message = json.loads(text)
+            said = json.loads(message)
         except (ValueError, RecursionError):
             return Violation(3006, f"{PREFIX}Invalid JSON: {quoted}")
-        if not isinstance(message, dict):
+        if not isinstance(said, dict):
             return Violation(3006, f"{PREFIX}Invalid Message: {quoted}")
-        kind = message.get("type")
+        kind = said.get("type")
         command = COMMANDS.get(kind) if isinstance(kind, str) else None
         if command is None:
             named = quoted if kind is None else str(kind)[:QUOTE_MAX].encode(errors="replace").decode()
             return Violation(3006, f"{PREFIX}Invalid Message Type: {named}")
         if command is Command.CONFIGURE:
-            update = settings_of_update(message, self._settings["speech_model"])
+            update = settings_of_update(said, self._settings["speech_model"])
             if isinstance(update, str):
                 return Violation(3006, update)
             self._settings |= update
         return command
 
-    def chunk(self, pcm_bytes: int) -> Violation | None:
+    def audio(self, message: bytes) -> Demand:
         """See `Dialect`."""
-        milliseconds = pcm_bytes / 2 / self.sample_rate * 1000
+        milliseconds = len(message) / 2 / self.sample_rate * 1000
         if not CHUNK_MS_MIN <= milliseconds <= CHUNK_MS_MAX:
             text = f"Input Duration Error: Input Duration Violation: {milliseconds:.1f} ms. "
             return Violation(3007, f"{text}Expected between {CHUNK_MS_MIN} and {CHUNK_MS_MAX} ms")
-        return Violation(3006, f"{PREFIX}Failed to decode audio: odd number of bytes") if pcm_bytes % 2 else None
+        if len(message) % 2:
+            return Violation(3006, f"{PREFIX}Failed to decode audio: odd number of bytes")
+        self._samples += len(message) // 2
+        return message
 
-    def turn(self, hypothesis: Hypothesis) -> Sequence[Message]:
+    def heard(self, hypotheses: Sequence[Hypothesis], progress: Progress) -> Sequence[Saying]:  # noqa: ARG002
         """See `Dialect`."""
+        return [self._turn(hypothesis) for hypothesis in hypotheses]
+
+    def _turn(self, hypothesis: Hypothesis) -> Saying:
+        messages = self._turn_messages(hypothesis)
+        if hypothesis.ended:
+            self._samples_at_turn = self._samples
+        return Saying(messages, hypothesis.words if hypothesis.ended else None, hypothesis.delay_seconds)
+
+    def _turn_messages(self, hypothesis: Hypothesis) -> list[Message]:
         messages: list[Message] = []
         if not hypothesis.ended:
             if not self._settings.get("include_partial_turns", True):
@@ -197,11 +229,15 @@ class AssemblyAI:
             }
         ]
 
-    def farewell(self, vitals: Vitals, *, turn_open: bool) -> Sequence[Message]:
+    def last_words(self, violation: Violation, vitals: Vitals) -> Sequence[Message]:  # noqa: ARG002
+        """See `Dialect`."""
+        return error_messages(violation)
+
+    def farewell(self, vitals: Vitals) -> Sequence[Message]:
         """See `Dialect`; Universal-Streaming closes the turn that nobody began with an empty final."""
         messages: list[Message] = []
-        if turn_open and not self._pro:
-            messages.extend(self.turn(Hypothesis((), ended=True)))
+        if self._samples > self._samples_at_turn and not self._pro:
+            messages.extend(self._turn_messages(Hypothesis((), ended=True)))
         seconds = {
             "audio_duration_seconds": round(vitals.audio_seconds),
             "session_duration_seconds": billed_seconds(vitals.session_seconds),
@@ -276,7 +312,9 @@ def _guess(word: Word) -> Word:
 TONGUE = Tongue(
     open_session=open_session,
     failure=failure,
-    error_message=error_message,
+    rejection=rejection,
+    error_messages=error_messages,
+    session_seconds=SESSION_SECONDS_MAX,
     close_reason=CLOSE_REASON,
     goodbye=GOODBYE,
     texts=DEFAULT_TEXTS,

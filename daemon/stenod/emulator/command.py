@@ -42,9 +42,7 @@ EXIT_CONFIGURATION = 78
 @click.option(
     "--session-seconds-max",
     type=click.FloatRange(min=0, min_open=True),
-    default=10_800.0,
-    show_default=True,
-    help="How long a session may last.",
+    help="How long a session may last. Without it as long as the provider's may: three hours with AssemblyAI.",
 )
 @click.option("--sessions-max", type=click.IntRange(0), help="How many sessions may be open at once.")
 @click.option("--openings-per-minute", type=click.IntRange(0), help="How many sessions may be opened in a minute.")
@@ -59,7 +57,7 @@ def emulate(
     realism: bool,
     seed: int,
     keys: Sequence[str],
-    session_seconds_max: float,
+    session_seconds_max: float | None,
     sessions_max: int | None,
     openings_per_minute: int | None,
     log_path: Path | None,

@@ -6,14 +6,15 @@ dropped but reported, for a session whose messages are lost must not go on.
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import msgspec
 import trio
 
 from stenod.emulator import log
-from stenod.emulator.dialect import Message
+from stenod.emulator.dialect import Message, Saying
+from stenod.emulator.engine import Word
 from stenod.emulator.websocket import Connection
 
 DELIVERIES_MAX = 8_192
@@ -35,13 +36,16 @@ class _Delivery:
 class Deliveries:
     """Queue messages and send them."""
 
-    def __init__(self, connection: Connection, journal: log.Log, started_at: float) -> None:
+    def __init__(self, session: int, connection: Connection, journal: log.Log, started_at: float) -> None:
+        self._session = session
         self._connection = connection
+        self._finals = 0
         self._log = journal
         self._started_at = started_at
         self._queue, self._waiting = trio.open_memory_channel[_Delivery](DELIVERIES_MAX)
         self._mute_until = -math.inf
         self._late_seconds = 0.0
+        self.sent_at = trio.current_time()
 
     @property
     def muted(self) -> bool:
@@ -56,11 +60,20 @@ class Deliveries:
         """Send each message from now on that much later."""
         self._late_seconds = seconds
 
-    def post(self, messages: Iterable[Message], delay_seconds: float = 0.0, final: log.Final | None = None) -> None:
-        """Queue messages; `final` is logged when the first of them has been sent. Raises `OverflowedError`."""
-        for message in messages:
-            self.post_raw(json.dumps(message, separators=(",", ":")), delay_seconds, final)
+    def say(self, saying: Saying) -> None:
+        """Queue what a dialect has to say; what it makes final is logged when it is sent. Raises `OverflowedError`."""
+        final = None
+        if saying.words is not None:
+            final = _final_of(saying.words, self._session, self._finals)
+            self._finals += 1
+        for message in saying.messages:
+            self.post_raw(_encode(message), saying.delay_seconds, final)
             final = None
+
+    def post(self, messages: Iterable[Message]) -> None:
+        """Queue messages. Raises `OverflowedError`."""
+        for message in messages:
+            self.post_raw(_encode(message))
 
     def post_raw(self, message: str | bytes | None, delay_seconds: float = 0.0, final: log.Final | None = None) -> None:
         """Queue one message as it is, or None for the end of the queue. Raises `OverflowedError`."""
@@ -78,6 +91,18 @@ class Deliveries:
             if delivery.message is None:
                 return
             await self._connection.send(delivery.message)
+            self.sent_at = trio.current_time()
             if delivery.final is not None:
                 at = trio.current_time() - self._started_at
                 self._log.add(msgspec.structs.replace(delivery.final, at=at))
+
+
+def _encode(message: Message) -> str:
+    return json.dumps(message, separators=(",", ":"))
+
+
+def _final_of(words: Sequence[Word], session: int, turn: int) -> log.Final:
+    told = tuple(
+        log.FinalWord(text=word.text, start=word.start, end=word.end, position=word.position) for word in words
+    )
+    return log.Final(at=0.0, session=session, turn=turn, text=" ".join(word.text for word in words), words=told)

@@ -1,12 +1,13 @@
 """How a session ends, and how that is said on the wire."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
 import trio
 
-from stenod.emulator.dialect import Tongue, Violation
+from stenod.emulator.dialect import Message, Tongue, Violation
 from stenod.emulator.websocket import Connection
 
 SAY_SECONDS_MAX = 10.0
@@ -24,11 +25,15 @@ class Manner(Enum):
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """Why and how a session is over; `by` is client, server, fault or network."""
+    """Why and how a session is over; `by` is client, server, fault or network.
+
+    `last_words` are the dialect's, before the close of a session that ends in an error.
+    """
 
     violation: Violation
     by: str
     manner: Manner = Manner.ERROR
+    last_words: Sequence[Message] = ()
 
 
 async def say(end: End, connection: Connection, tongue: Tongue) -> None:
@@ -40,8 +45,9 @@ async def say(end: End, connection: Connection, tongue: Tongue) -> None:
     with trio.move_on_after(SAY_SECONDS_MAX):
         try:
             if end.manner is Manner.ERROR:
-                await connection.send(json.dumps(tongue.error_message(end.violation)))
-                reason = tongue.close_reason
+                for message in end.last_words:
+                    await connection.send(json.dumps(message))
+                reason = end.violation.text if tongue.close_reason is None else tongue.close_reason
             elif end.manner is Manner.UNTYPED:
                 await connection.send(json.dumps({"error": end.violation.text}))
             await connection.close(end.violation.code, reason)

@@ -64,6 +64,13 @@ class Endpointing:
         self._quiet_frames = 0
         self._frames = 0
         self._speaking = False
+        self._start = 0
+
+    @property
+    def quiet(self) -> int:
+        """The sample before which nothing was said that has not been handed on and stopped."""
+        waiting = sum(len(frame) for frame, _ in self._recent)
+        return self._start if self._speaking else self._position - waiting
 
     def hear(self, samples: Samples) -> Iterator[Began | Went | Stopped]:
         """Take audio; yield what it means."""
@@ -90,7 +97,8 @@ class Endpointing:
             audio = np.concatenate([one for one, _ in self._recent])
             self._recent.clear()
             self._speaking, self._quiet_frames, self._frames = True, 0, 0
-            yield Began(self._position - len(audio), audio)
+            self._start = self._position - len(audio)
+            yield Began(self._start, audio)
             return
         self._frames += 1
         self._quiet_frames = 0 if loud else self._quiet_frames + 1

@@ -38,6 +38,11 @@ class Hypothesis:
 class Engine(Protocol):
     """One session's recogniser."""
 
+    @property
+    def quiet(self) -> int:
+        """Session sample before which no word began that is still to be said for the first time."""
+        ...
+
     async def hear(self, pcm: bytes) -> Sequence[Hypothesis]:
         """Take the next s16le samples; return what they changed, in order. Raises `EngineError` when it has died."""
         ...

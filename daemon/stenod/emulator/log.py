@@ -77,7 +77,10 @@ class FinalWord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Final(Record, frozen=True, kw_only=True):
-    """A turn's final was sent; `turn` counts from 0 in each session."""
+    """A turn's final, or a piece of one that will not be revised, was sent; `turn` counts them from 0 in each session.
+
+    The words are those of this message alone.
+    """
 
     at: float
     session: int

@@ -12,7 +12,8 @@ ENGINES = ("pocketsphinx", "oracle", "script:FILE")
 class EmulatorOptions:
     """How the emulator serves.
 
-    `engine` is `pocketsphinx`, `oracle` or `script:FILE`. `keys` None accepts any key that is not empty. `time_scale`
+    `engine` is `pocketsphinx`, `oracle` or `script:FILE`. `keys` None accepts any key that is not empty.
+    `session_seconds_max` None leaves each dialect its own limit (AssemblyAI three hours, Deepgram none). `time_scale`
     multiplies the server's own timers (inactivity, session limit, heartbeat, openings window), not the rate at which
     audio is processed and not the times of faults: 0.01 makes a 5 s inactivity limit 50 ms. `drain_ratio` and
     `ahead_seconds_max` are what was inferred of the live service.
@@ -25,7 +26,7 @@ class EmulatorOptions:
     keys: frozenset[str] | None = None
     realism: bool = False
     seed: int = 0
-    session_seconds_max: float = 10_800.0
+    session_seconds_max: float | None = None
     sessions_max: int | None = None
     openings_per_minute_max: int | None = None
     drain_ratio: float = 1.25

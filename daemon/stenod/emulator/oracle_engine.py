@@ -56,11 +56,16 @@ class OracleEngine:
         self._pause_for = pause_for
         self._hearing: _Hearing | None = None
 
+    @property
+    def quiet(self) -> int:
+        """See `Engine`."""
+        return self._hearing.start if self._hearing else self._decoder.resolved
+
     async def hear(self, pcm: bytes) -> list[Hypothesis]:
         """Decode and collect; see `Engine`."""
         pieces = self._decoder.feed(np.frombuffer(pcm, dtype="<i2"))
         hypotheses = self._collect(pieces)
-        return hypotheses + self._turns.advance(self._quiet_until())
+        return hypotheses + self._turns.advance(self.quiet)
 
     async def end_turn(self) -> list[Hypothesis]:
         """Take what waits in the decoder, give up on a word in progress, end the turn; see `Engine`."""
@@ -70,9 +75,6 @@ class OracleEngine:
     def set_pause(self, seconds: float) -> None:
         """See `Engine`."""
         self._turns.pause_seconds = seconds
-
-    def _quiet_until(self) -> int:
-        return self._hearing.start if self._hearing else self._decoder.resolved
 
     def _collect(self, pieces: list[Piece]) -> list[Hypothesis]:
         hypotheses: list[Hypothesis] = []

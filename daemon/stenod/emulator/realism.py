@@ -57,6 +57,11 @@ class RealisticEngine:
         self._rate = rate
         self._turn = 0
 
+    @property
+    def quiet(self) -> int:
+        """See `Engine`."""
+        return self._engine.quiet
+
     async def hear(self, pcm: bytes) -> list[Hypothesis]:
         """See `Engine`."""
         return self._all(await self._engine.hear(pcm))

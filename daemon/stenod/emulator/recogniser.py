@@ -34,6 +34,7 @@ class ChildEngine:
         self._received = bytearray()
         self._pause: float | None = None
         self._owed = 0
+        self.quiet = 0
 
     async def configure(self, rate: int, pause_seconds: float) -> None:
         """Tell the child what it will hear; its answer is taken with the next one."""
@@ -63,8 +64,10 @@ class ChildEngine:
                 self._owed -= 1
         if scope.cancelled_caught:
             raise EngineError("the recogniser does not answer")
+        told = json.loads(answer)
+        self.quiet = told["quiet"]
         return [
-            Hypothesis(tuple(Word(*word) for word in one["words"]), ended=one["ended"]) for one in json.loads(answer)
+            Hypothesis(tuple(Word(*word) for word in one["words"]), ended=one["ended"]) for one in told["hypotheses"]
         ]
 
     async def _send(self, kind: bytes, payload: bytes) -> None:

@@ -50,6 +50,12 @@ class ScriptEngine:
         self._heard = 0
         self._turns = TurnBuilder(rate, pause_seconds)
 
+    @property
+    def quiet(self) -> int:
+        """See `Engine`."""
+        begun = self._next < len(self._words) and self._words[self._next].start < self._heard
+        return self._words[self._next].start if begun else self._heard
+
     async def hear(self, pcm: bytes) -> list[Hypothesis]:
         """Say the words that the audio has passed; see `Engine`."""
         self._heard += len(pcm) // 2
@@ -57,8 +63,7 @@ class ScriptEngine:
         while self._next < len(self._words) and self._words[self._next].end <= self._heard:
             hypotheses += self._turns.add(self._words[self._next])
             self._next += 1
-        begun = self._next < len(self._words) and self._words[self._next].start < self._heard
-        return hypotheses + self._turns.advance(self._words[self._next].start if begun else self._heard)
+        return hypotheses + self._turns.advance(self.quiet)
 
     async def end_turn(self) -> list[Hypothesis]:
         """See `Engine`."""

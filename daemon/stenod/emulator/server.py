@@ -16,9 +16,11 @@ from dataclasses import dataclass
 import trio
 
 from stenod.emulator import log
-from stenod.emulator.conversation import Admission, Conversation
+from stenod.emulator.admission import Admission
+from stenod.emulator.conversation import Conversation
 from stenod.emulator.engines import EngineChoiceError, Engines, EngineUnavailableError
 from stenod.emulator.gate import GatedStream, reset
+from stenod.emulator.keyring import Keyring
 from stenod.emulator.options import EmulatorOptions
 from stenod.emulator.realism import Realism
 from stenod.emulator.schedule import Schedule
@@ -38,6 +40,7 @@ class Emulator:
         self._wall = wall
         self._schedule = Schedule(options.faults, self.started_at, self._note_strike)
         self._admission = Admission(options)
+        self._keyring = Keyring(options.keys, options.seed, trio.current_time)
         try:
             self._engines = Engines(options.engine, self.log, Realism(options.seed) if options.realism else None)
         except (EngineChoiceError, EngineUnavailableError):
@@ -76,6 +79,7 @@ class Emulator:
             self._schedule,
             self.log,
             self._admission,
+            self._keyring,
             self._engines,
             self.started_at,
             self._wall,

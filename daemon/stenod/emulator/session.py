@@ -3,33 +3,50 @@
 Theory. Four tasks and two bounded queues. *Receive* reads messages, judges them and enters audio into the account,
 which says when a chunk would be processed; *hear* takes chunks at that time, not before, and gives them to the
 engine; *deliver* sends what the dialect makes of the hypotheses, in order, when it is due; *watch* is the session's
-clock (inactivity, session limit, heartbeat, faults by the clock), one sleep until whatever comes next. Whoever finds
-that the session is over says so, in `_end`, which stops all of them; the first word counts.
+clock (contact, session limit, heartbeat, faults by the clock), one sleep until whatever comes next. Whoever finds that
+the session is over says so, in `end`, which stops all of them; the first word counts. Where the dialect wants it, a
+session that ends for want of contact first says what it has heard: its end takes the way of a goodbye, with a deadline.
 
 Bounds: both queues are finite. Audio cannot fill its queue, for the rate rule strikes first; a client that sends a
 flood of endpoints, or reads nothing while messages pile up, gets its session cancelled.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import trio
 
 from stenod.emulator import log
-from stenod.emulator.account import AudioAccount
+from stenod.emulator.account import AudioAccount, Haste
 from stenod.emulator.delivery import Deliveries, OverflowedError
-from stenod.emulator.dialect import Command, Dialect, Failure, Tongue, Violation, Vitals
+from stenod.emulator.dialect import (
+    Command,
+    Contact,
+    Demand,
+    Dialect,
+    Failure,
+    Message,
+    Progress,
+    Reply,
+    Tongue,
+    Violation,
+    Vitals,
+)
 from stenod.emulator.duequeue import DueQueue, FullError
 from stenod.emulator.ending import End, Manner
-from stenod.emulator.engine import Engine, EngineError, Hypothesis
+from stenod.emulator.engine import Engine, EngineError
 from stenod.emulator.faults import Fault
 from stenod.emulator.gate import GatedStream
 from stenod.emulator.options import EmulatorOptions
 from stenod.emulator.schedule import Schedule
 from stenod.emulator.strikes import STRIKES
+from stenod.emulator.timers import Timer, Timers
 from stenod.emulator.websocket import Connection, Left
 
 HEARING_MAX = 8_192
+FLUSH_SECONDS_MAX = 1.0
+"""How long a session that is given up may take to say what it has heard."""
 SPEECH_PROBABILITY, QUIET_PROBABILITY = 0.98, 0.02
 
 
@@ -47,6 +64,12 @@ class House:
         """Return the time on the log's clock."""
         return trio.current_time() - self.started_at
 
+    def limit_seconds(self, dialect: Dialect) -> float:
+        """Return how long a session may last: what the server was told or its tongue's limit, or a cap of its own."""
+        told = self.options.session_seconds_max
+        bounds = (self.tongue.session_seconds if told is None else told, dialect.limits.session_seconds)
+        return min((bound for bound in bounds if bound is not None), default=math.inf)
+
 
 class Session:
     """Serve one accepted session; see the module."""
@@ -63,25 +86,26 @@ class Session:
         self.number = number
         self.stream = stream
         self.house = house
-        self.deliveries = Deliveries(connection, house.log, house.started_at)
+        self.deliveries = Deliveries(number, connection, house.log, house.started_at)
         self._connection = connection
         self._dialect = dialect
         self._engine = engine
-        self._opened_at = self._heard_at = trio.current_time()
+        self._opened_at = trio.current_time()
         self.account = AudioAccount(dialect.sample_rate, house.options.drain_ratio, self._opened_at)
+        hasty_seconds = dialect.limits.hasty_seconds
+        self._haste = None if hasty_seconds is None else Haste(hasty_seconds, self._opened_at)
         self._faults = house.schedule.session(number, self._opened_at)
         self._queue: DueQueue[bytes | Command] = DueQueue(HEARING_MAX)
         self._in_hand = b""
         self._cancel = trio.CancelScope()
         self._ended: End | None = None
         self._terminating = False
-        self._turns = 0
-        self._heard_at_turn = 0
+        self._reason: Violation | None = None
+        self._heard_samples = 0
         self._speech = False
-        self._limit_at = self._opened_at + house.options.session_seconds_max * house.options.time_scale
-        self.death_at = math.inf
+        self.limit_seconds = house.limit_seconds(dialect)
+        self.timers = Timers(self._opened_at, house.options.time_scale, self.limit_seconds)
         self._goodbye_seconds: float | None = None
-        self._beaten_at = self._opened_at
         self._beaten_audio = 0.0
 
     @property
@@ -109,7 +133,8 @@ class Session:
     def end(self, violation: Violation, by: str, manner: Manner = Manner.ERROR) -> None:
         """End the session, unless it has ended already."""
         if self._ended is None:
-            self._ended = End(violation, by, manner)
+            last_words = self._dialect.last_words(violation, self._vitals()) if manner is Manner.ERROR else ()
+            self._ended = End(violation, by, manner, last_words)
         self._cancel.cancel()
 
     def fail(self, kind: Failure, by: str = "server", **numbers: float) -> None:
@@ -129,40 +154,40 @@ class Session:
                 manner = Manner.CLOSE if message.by == "server" else Manner.NOTHING
                 self.end(Violation(message.code, message.reason), message.by, manner)
                 return
-            self._heard_at = trio.current_time()
+            self.timers.meet(Contact.MESSAGE, trio.current_time())
             if self._terminating:
                 continue
-            if isinstance(message, bytes):
-                self._take_audio(message)
-            else:
-                self._take_text(message)
+            self._take(self._dialect.audio(message) if isinstance(message, bytes) else self._dialect.text(message))
+
+    def _take(self, demand: Demand) -> None:
+        """Do what a message asks for, or put it in the queue behind the audio that came before."""
+        if isinstance(demand, bytes):
+            self._take_audio(demand)
+        elif isinstance(demand, Violation):
+            self.end(demand, "server")
+        elif isinstance(demand, Reply):
+            self._post(demand.messages)
+            self._engine.set_pause(self._dialect.limits.pause_seconds)
+        elif demand is Command.KEEP_ALIVE:
+            self.house.log.add(log.KeepAlive(at=self.house.at(), session=self.number))
+        elif demand is Command.CONFIGURE:
+            self._engine.set_pause(self._dialect.limits.pause_seconds)
+        elif demand is not Command.NOTHING:
+            if demand is Command.TERMINATE:
+                self._terminating = self.timers.closing = True
+                self.house.log.add(log.Terminate(at=self.house.at(), session=self.number))
+            self._enqueue(0.0, demand)
 
     def _take_audio(self, pcm: bytes) -> None:
-        violation = self._dialect.chunk(len(pcm))
-        if violation is not None:
-            self.end(violation, "server")
-            return
         now = trio.current_time()
+        self.timers.meet(Contact.AUDIO, now)
         due = self.account.receive(len(pcm) // 2, now)
-        if self.account.ahead_seconds(now) > self.house.options.ahead_seconds_max:
+        hasty = self._haste is not None and self._haste.receive(len(pcm) / 2 / self._dialect.sample_rate, now)
+        if hasty or self.account.ahead_seconds(now) > self.house.options.ahead_seconds_max:
             self.fail(Failure.TOO_FAST, audio=self.account.seconds, elapsed=self.seconds)
             return
         self._enqueue(due, pcm)
         self._strike(self._faults.due_by_audio(self.account.seconds))
-
-    def _take_text(self, text: str) -> None:
-        command = self._dialect.command(text)
-        if isinstance(command, Violation):
-            self.end(command, "server")
-        elif command is Command.KEEP_ALIVE:
-            self.house.log.add(log.KeepAlive(at=self.house.at(), session=self.number))
-        elif command is Command.CONFIGURE:
-            self._engine.set_pause(self._dialect.limits.pause_seconds)
-        else:
-            if command is Command.TERMINATE:
-                self._terminating = True
-                self.house.log.add(log.Terminate(at=self.house.at(), session=self.number))
-            self._enqueue(0.0, command)
 
     def _enqueue(self, due: float, work: bytes | Command) -> None:
         try:
@@ -181,30 +206,38 @@ class Session:
                 if isinstance(work, bytes):
                     self._in_hand = work
                     hypotheses = await self._engine.hear(work)
+                    self._heard_samples += len(work) // 2
                 else:
                     hypotheses = await self._engine.end_turn()
-                for hypothesis in hypotheses:
-                    self._announce(hypothesis)
+                self._speech = self._speech or bool(hypotheses)
+                progress = Progress(
+                    samples=self._heard_samples,
+                    quiet=min(self._engine.quiet, self._heard_samples),
+                    session_seconds=self.seconds,
+                    forced=work is Command.END_TURN,
+                    closing=work is Command.TERMINATE,
+                )
+                for saying in self._dialect.heard(hypotheses, progress):
+                    self.deliveries.say(saying)
                 if work is Command.TERMINATE:
                     self._say_goodbye()
         except (EngineError, OverflowedError):
             self.fail(Failure.CANCELLED)
 
-    def _announce(self, hypothesis: Hypothesis) -> None:
-        self._speech = True
-        messages = self._dialect.turn(hypothesis)
-        final = None
-        if hypothesis.ended:
-            final = _final_of(hypothesis, self.number, self._turns)
-            self._turns += 1
-            self._heard_at_turn = self.account.samples
-        self.deliveries.post(messages, hypothesis.delay_seconds, final)
-
     def _say_goodbye(self) -> None:
         self._goodbye_seconds = self.seconds
-        vitals = Vitals(audio_seconds=self.account.seconds, session_seconds=self._goodbye_seconds)
-        self.deliveries.post(self._dialect.farewell(vitals, turn_open=self.account.samples > self._heard_at_turn))
+        if self._reason is None:
+            self.deliveries.post(self._dialect.farewell(self._vitals()))
         self.deliveries.post_raw(None)
+
+    def _vitals(self) -> Vitals:
+        return Vitals(audio_seconds=self.account.seconds, session_seconds=self.seconds)
+
+    def _post(self, messages: Sequence[Message]) -> None:
+        try:
+            self.deliveries.post(messages)
+        except OverflowedError:
+            self.fail(Failure.CANCELLED)
 
     # Deliver
 
@@ -215,7 +248,10 @@ class Session:
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             self.end(Violation(1006, ""), "network", Manner.NOTHING)
             return
-        self.end(self.house.tongue.goodbye, "client", Manner.CLOSE)
+        if self._reason is None:
+            self.end(self.house.tongue.goodbye, "client", Manner.CLOSE)
+        else:
+            self.end(self._reason, "server")
 
     # Watch
 
@@ -223,35 +259,48 @@ class Session:
         """Do what the clock asks for."""
         while True:
             now = trio.current_time()
-            idle_at, beat_at = self._idle_at(), self._beat_at()
-            if now >= self._limit_at:
-                self.fail(Failure.EXPIRED)
-            elif now >= self.death_at:
-                self.fail(Failure.CANCELLED, "fault")
-            elif now >= idle_at:
-                self.fail(Failure.INACTIVE, limit=self._dialect.limits.inactivity_seconds or 0.0)
-            elif now >= beat_at:
-                self._beat(now)
+            self.timers.meet(Contact.PING, self._connection.pinged_at)
+            self.timers.sent_at = self.deliveries.sent_at
+            at, timer = self.timers.next(self._dialect.limits)
+            if now >= at:
+                self._ring(timer)
+                await trio.lowlevel.checkpoint()
             else:
                 self._strike(self._faults.due_by_wall(now))
-                nearest = min(self._limit_at, self.death_at, idle_at, beat_at, self._faults.wall_next())
+                nearest = min(at, self.timers.death_at, self._faults.wall_next())
                 await trio.sleep_until(min(nearest, now + self._longest_sleep()))
-                continue
-            await trio.lowlevel.checkpoint()
+
+    def _ring(self, timer: Timer) -> None:
+        if timer is Timer.LIMIT:
+            self.fail(Failure.EXPIRED)
+        elif timer is Timer.DEATH:
+            self.fail(Failure.CANCELLED, "fault")
+        elif timer is Timer.BEAT:
+            self._beat()
+        elif timer is Timer.FLUSH:
+            assert self._reason is not None
+            self.end(self._reason, "server")
+        else:
+            self._give_up(timer)
 
     def _longest_sleep(self) -> float:
         """Return how soon the watch looks again: a configuration message or a fault may bring a deadline nearer."""
         return max(1.0 * self.house.options.time_scale, 0.01)
 
-    def _idle_at(self) -> float:
-        limit = self._dialect.limits.inactivity_seconds
-        if limit is None or self._terminating:
-            return math.inf
-        return self._heard_at + limit * self.house.options.time_scale
-
-    def _beat_at(self) -> float:
-        period = self._dialect.limits.heartbeat_seconds
-        return math.inf if period is None else self._beaten_at + period * self.house.options.time_scale
+    def _give_up(self, timer: Timer) -> None:
+        """End the session for want of contact."""
+        limits = self._dialect.limits
+        inactive = timer is Timer.INACTIVE
+        limit = limits.inactivity_seconds if inactive else limits.silence_seconds
+        kind = Failure.INACTIVE if inactive else Failure.UNANSWERED
+        violation = self.house.tongue.failure(kind, limit=limit or 0.0)
+        if not limits.flushes:
+            self.end(violation, "server")
+            return
+        self._reason = violation
+        self._terminating = self.timers.closing = True
+        self.timers.flush_until = trio.current_time() + FLUSH_SECONDS_MAX * self.house.options.time_scale
+        self._enqueue(0.0, Command.TERMINATE)
 
     def _late_seconds(self, now: float) -> float:
         """Return how much audio the engine should have processed and has not.
@@ -262,29 +311,19 @@ class Session:
         waiting = [self._in_hand, *(work for work in self._queue.overdue(now) if isinstance(work, bytes))]
         return sum(map(len, waiting)) / 2 / self._dialect.sample_rate
 
-    def _beat(self, now: float) -> None:
+    def _beat(self) -> None:
+        now = trio.current_time()
         audio = self.account.seconds - self._late_seconds(now)
         vitals = Vitals(
             audio_seconds=audio,
             session_seconds=self.seconds,
-            realtime_factor=(audio - self._beaten_audio) / (now - self._beaten_at),
+            realtime_factor=(audio - self._beaten_audio) / (now - self.timers.beaten_at),
             speech_probability=SPEECH_PROBABILITY if self._speech else QUIET_PROBABILITY,
         )
-        self._beaten_at, self._beaten_audio, self._speech = now, audio, False
-        try:
-            self.deliveries.post(self._dialect.heartbeat(vitals))
-        except OverflowedError:
-            self.fail(Failure.CANCELLED)
+        self.timers.beaten_at, self._beaten_audio, self._speech = now, audio, False
+        self._post(self._dialect.heartbeat(vitals))
 
     def _strike(self, faults: list[Fault]) -> None:
         for fault in faults:
             self.house.log.add(log.Struck(at=self.house.at(), kind=fault.kind, session=self.number))
             STRIKES[fault.kind](self, fault)
-
-
-def _final_of(hypothesis: Hypothesis, session: int, turn: int) -> log.Final:
-    words = tuple(
-        log.FinalWord(text=word.text, start=word.start, end=word.end, position=word.position)
-        for word in hypothesis.words
-    )
-    return log.Final(at=0.0, session=session, turn=turn, text=" ".join(word.text for word in words), words=words)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from stenod.emulator.delivery import OverflowedError
-from stenod.emulator.dialect import Failure, Violation
+from stenod.emulator.dialect import Failure, Tongue, Violation
 from stenod.emulator.ending import Manner
 from stenod.emulator.faults import Fault
 from stenod.emulator.garbage import garbage, huge
@@ -15,13 +15,11 @@ from stenod.emulator.garbage import garbage, huge
 if TYPE_CHECKING:
     from stenod.emulator.session import Session
 
-CODE_DEFAULT = 3005
 
-
-def violation_of(fault: Fault, texts: Mapping[int, str]) -> Violation:
-    """Return the code and text that a fault tells; the usual text of its code if it has none of its own."""
-    code = CODE_DEFAULT if fault.code is None else fault.code
-    return Violation(code, texts.get(code, "") if fault.text is None else fault.text)
+def violation_of(fault: Fault, tongue: Tongue) -> Violation:
+    """Return the code and text that a fault tells: without a code the dialect's catch-all, without a text the usual."""
+    code = tongue.failure(Failure.CANCELLED).code if fault.code is None else fault.code
+    return Violation(code, tongue.texts.get(code, "") if fault.text is None else fault.text)
 
 
 def _seconds(fault: Fault) -> float:
@@ -30,7 +28,7 @@ def _seconds(fault: Fault) -> float:
 
 def _end(manner: Manner) -> "Callable[[Session, Fault], None]":
     def strike(session: "Session", fault: Fault) -> None:
-        session.end(violation_of(fault, session.house.tongue.texts), "fault", manner)
+        session.end(violation_of(fault, session.house.tongue), "fault", manner)
 
     return strike
 
@@ -44,7 +42,7 @@ def _expire(session: "Session", fault: Fault) -> None:  # noqa: ARG001
 
 
 def _die(session: "Session", fault: Fault) -> None:
-    session.death_at = trio.current_time() + _seconds(fault)
+    session.timers.death_at = trio.current_time() + _seconds(fault)
 
 
 def _deafen(session: "Session", fault: Fault) -> None:

@@ -3,31 +3,44 @@
 It is wsproto with a deadline and a bound on everything, rather than trio-websocket: one task a connection instead of
 two, and each step of a handshake or a close can be left out, delayed or done wrong on purpose.
 
+A request that is no upgrade is handed to the caller too, who may have a page for it.
+
 Limits: a message of more than 1 MiB ends the connection with 1009 before it is held in memory; a request head is
 bounded by h11 (16 KiB). Errors: what a client does wrong is a `Left` value; only `trio.BrokenResourceError` and
 `trio.ClosedResourceError` (the stream is gone) are raised.
 """
 
 import json
+import math
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlsplit
 
+import h11
 import trio
 from wsproto import ConnectionType, WSConnection
 from wsproto import events as ws
 from wsproto.connection import ConnectionState
+from wsproto.frame_protocol import CloseReason
 from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
-from stenod.emulator.dialect import Request
+from stenod.emulator.dialect import Acceptance, Rejection, Request
 from stenod.emulator.gate import GatedStream
 
 MESSAGE_BYTES_MAX = 1 << 20
-QUERY_FIELDS_MAX = 200
+QUERY_FIELDS_MAX = 1_000
 REASON_BYTES_MAX = 123
 CLOSE_SECONDS_MAX = 5.0
 """How long a client may take to answer a close frame."""
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A plain HTTP request instead of an upgrade, and what wsproto would answer to it."""
+
+    request: Request
+    error: RemoteProtocolError
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,38 +62,50 @@ class Connection:
         self._parts: list[str | bytes] = []
         self._parts_bytes = 0
         self._sending = trio.Lock()
+        self.pinged_at = -math.inf
 
     # The handshake
 
-    async def request(self) -> Request | None:
-        """Return the upgrade request, or None if there was none; a request that is no upgrade has been answered."""
+    async def request(self) -> Request | Visit | None:
+        """Return the request, or None if there was none; one that is not even HTTP has been answered."""
+        head = b""
         while True:
             data = await self._stream.receive_some()
             if not data:
                 return None
+            head += data
             try:
                 self._protocol.receive_data(bytes(data))
                 for event in self._protocol.events():
                     if isinstance(event, ws.Request):
                         return _request(event)
             except RemoteProtocolError as error:
-                await self._send_hint(error)
+                visit = _plain_request(head)
+                if visit is not None:
+                    return Visit(visit, error)
+                await self.turn_down(error)
                 return None
             except (LocalProtocolError, ValueError):  # UnicodeError is one
                 return None
 
-    async def accept(self) -> None:
+    async def accept(self, acceptance: Acceptance) -> None:
         """Answer 101."""
-        await self._send(ws.AcceptConnection())
+        headers = [(name.encode(), value.encode()) for name, value in acceptance.headers]
+        await self._send(ws.AcceptConnection(subprotocol=acceptance.subprotocol, extra_headers=headers))
 
-    async def reject(self, status: int, body: str) -> None:
-        """Answer with another HTTP status, and a body as this kind of service writes it."""
-        data = json.dumps({"error": body}).encode()
-        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(data)).encode())]
-        await self._send(ws.RejectConnection(status_code=status, headers=headers, has_body=True))
+    async def reject(self, rejection: Rejection) -> None:
+        """Answer an upgrade with another HTTP status."""
+        data, headers = _answer(rejection)
+        await self._send(ws.RejectConnection(status_code=rejection.status, headers=headers, has_body=True))
         await self._send(ws.RejectData(data=data, body_finished=True))
 
-    async def _send_hint(self, error: RemoteProtocolError) -> None:
+    async def answer(self, page: Rejection) -> None:
+        """Answer a plain request, and ask for no more on this connection."""
+        data, headers = _answer(page)
+        lines = [b"HTTP/1.1 %d " % page.status, *(name + b": " + value for name, value in headers)]
+        await self._stream.send_all(b"\r\n".join([*lines, b"connection: close", b"", data]))
+
+    async def turn_down(self, error: RemoteProtocolError) -> None:
         """Answer a bad request as wsproto advises, if it can still be answered."""
         if error.event_hint is None:
             return
@@ -105,6 +130,7 @@ class Connection:
             self._protocol.receive_data(data)
             for event in self._protocol.events():
                 if isinstance(event, ws.Ping):
+                    self.pinged_at = trio.current_time()
                     await self._send(event.response())
                 elif isinstance(event, ws.CloseConnection):
                     # wsproto makes one of its own when it cannot read on; then the peer has not closed.
@@ -147,11 +173,16 @@ class Connection:
     # The end
 
     async def close(self, code: int, reason: str) -> None:
-        """Send a close frame and give the client a few seconds to answer it; whatever else it says is dropped."""
+        """Send a close frame, without a code for 1005, and give the client a few seconds to answer it.
+
+        Whatever else it says is dropped.
+        """
         with trio.move_on_after(CLOSE_SECONDS_MAX):
             try:
                 text = reason.encode()[:REASON_BYTES_MAX].decode(errors="ignore")
-                await self._send(ws.CloseConnection(code, text))
+                # A frame without a code cannot have a reason either.
+                none = code == CloseReason.NO_STATUS_RCVD
+                await self._send(ws.CloseConnection(CloseReason.NO_STATUS_RCVD if none else code, "" if none else text))
                 while not isinstance(await self.receive(), Left):
                     pass
             except (LocalProtocolError, trio.BrokenResourceError, trio.ClosedResourceError):
@@ -159,14 +190,34 @@ class Connection:
 
 
 def _request(event: ws.Request) -> Request:
-    parts = urlsplit(event.target)
-    query: dict[str, str] = {}
-    for name, value in parse_qsl(parts.query, keep_blank_values=True, max_num_fields=QUERY_FIELDS_MAX):
-        query.setdefault(name, value)
-    headers: Mapping[str, str] = {
-        name.decode("latin-1").lower(): value.decode("latin-1") for name, value in event.extra_headers
-    }
-    return Request(path=parts.path, query=query, headers=headers)
+    return _request_of(event.target, event.extra_headers, tuple(event.subprotocols))
+
+
+def _request_of(target: str, lines: Iterable[tuple[bytes, bytes]], subprotocols: tuple[str, ...] = ()) -> Request:
+    parts = urlsplit(target)
+    parameters = tuple(parse_qsl(parts.query, keep_blank_values=True, max_num_fields=QUERY_FIELDS_MAX))
+    headers: Mapping[str, str] = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in lines}
+    return Request(path=parts.path, parameters=parameters, headers=headers, subprotocols=subprotocols)
+
+
+def _plain_request(head: bytes) -> Request | None:
+    """Return a well-formed GET that asks for no upgrade."""
+    reader = h11.Connection(h11.SERVER)
+    reader.receive_data(head)
+    try:
+        event = reader.next_event()
+        if not isinstance(event, h11.Request) or event.method != b"GET":
+            return None
+        request = _request_of(event.target.decode("ascii"), event.headers)
+    except (h11.RemoteProtocolError, ValueError):
+        return None
+    return None if "upgrade" in request.headers else request
+
+
+def _answer(rejection: Rejection) -> tuple[bytes, list[tuple[bytes, bytes]]]:
+    data = json.dumps(rejection.body).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(data)).encode())]
+    return data, headers + [(name.encode(), value.encode()) for name, value in rejection.headers]
 
 
 def _joined(parts: list[str | bytes]) -> str | bytes:

@@ -6,10 +6,12 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import trio
+from trio.testing import memory_stream_pair
 from trio_websocket import ConnectionRejected
 
 from stenod.emulator import log
 from stenod.emulator.assemblyai import billed_seconds
+from stenod.emulator.faults import Fault
 from stenod.emulator.oracle import synthesize, words_between
 
 from .raw_client import PRO, RATE, STREAMING, connected, emulator, session
@@ -439,3 +441,160 @@ async def test_loud_nonsense_is_no_word(autojump_clock):
 def test_billing(seconds, billed):
     """Every second begun is billed."""
     assert billed == billed_seconds(seconds)
+
+
+# Temporary tokens
+
+
+async def page(server, query: str = "expires_in_seconds=60", key: str | None = "good", path: str = "/v3/token"):
+    """Ask for a page over plain HTTP; return status and body."""
+    mine, theirs = memory_stream_pair()
+    header = "" if key is None else f"Authorization: {key}\r\n"
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(server.serve_stream, theirs)
+        await mine.send_all(f"GET {path}?{query} HTTP/1.1\r\nHost: x\r\n{header}\r\n".encode())
+        data = b""
+        while more := await mine.receive_some():
+            data += more
+    head, _, body = data.partition(b"\r\n\r\n")
+    assert server.log.of(log.Failed) == []
+    return int(head.split()[1]), json.loads(body) if body else None
+
+
+async def test_a_token_opens_sessions_until_it_expires(autojump_clock):
+    """A token is minted for a key, opens more than one session in its time, and none after it."""
+    server = emulator(keys=frozenset({"good"}))
+    status, minted = await page(server)
+    assert (status, minted["expires_in_seconds"], set(minted)) == (200, 60, {"token", "expires_in_seconds"})
+    query = STREAMING | {"token": minted["token"]}
+    for _ in range(2):
+        async with connected(server, query, key=None) as client:
+            await client.until("Begin")
+    async with connected(server, key=minted["token"]) as client:
+        await client.until("Begin")
+    await trio.sleep(60)
+    async with connected(server, query, key=None) as client:
+        assert await client.drain() == (1008, DETAILS)
+    assert client.messages[0]["error"] == "Unauthorized Connection: Signature has expired"
+    assert minted["token"] not in str(server.log.records)
+
+
+async def test_a_token_caps_the_session(autojump_clock):
+    """A token's longest session shows in Begin and is enforced."""
+    server = emulator(keys=frozenset({"good"}))
+    _, minted = await page(server, "expires_in_seconds=600&max_session_duration_seconds=90")
+    async with connected(server, STREAMING | {"token": minted["token"]}, key=None) as client:
+        began = trio.current_time()
+        begin = await client.until("Begin")
+        assert begin["expires_at"] == 1_795_200_090
+        assert (await client.drain())[0] == 3008
+        assert trio.current_time() - began == pytest.approx(90.0)
+
+
+async def test_an_expired_token_is_refused_where_any_key_will_do(autojump_clock):
+    """Without keys any text opens the door, but a token of our own is held to its expiry."""
+    server = emulator()
+    _, minted = await page(server, "expires_in_seconds=1", key="any")
+    await trio.sleep(2)
+    async with connected(server, STREAMING | {"token": minted["token"]}, key=None) as client:
+        assert (await client.drain())[0] == 1008
+
+
+@pytest.mark.parametrize(
+    ("query", "key", "status", "location"),
+    [
+        ("", "good", 422, ["query", "expires_in_seconds"]),
+        ("expires_in_seconds=0", "good", 422, ["query", "expires_in_seconds"]),
+        ("expires_in_seconds=601", "good", 422, ["query", "expires_in_seconds"]),
+        ("expires_in_seconds=x", "good", 422, ["query", "expires_in_seconds"]),
+        (
+            "expires_in_seconds=60&max_session_duration_seconds=59",
+            "good",
+            422,
+            ["query", "max_session_duration_seconds"],
+        ),
+        (
+            "expires_in_seconds=60&max_session_duration_seconds=10801",
+            "good",
+            422,
+            ["query", "max_session_duration_seconds"],
+        ),
+        ("expires_in_seconds=60", None, 422, ["header", "authorization"]),
+        ("expires_in_seconds=60", "bad", 401, None),
+        ("expires_in_seconds=60", "Bearer good", 401, None),
+    ],
+)
+async def test_requests_for_tokens_that_are_wrong(query, key, status, location, autojump_clock):
+    """Bad values and a missing header are told in detail; a wrong key is not."""
+    told, body = await page(emulator(keys=frozenset({"good"})), query, key)
+    assert status == told
+    if location is None:
+        assert body == {"error": "Invalid API key"}
+    else:
+        (detail,) = body["detail"]
+        assert detail["loc"] == location
+        assert {"type", "msg", "input"} <= set(detail)
+
+
+async def test_the_token_page_can_fail_and_others_do_not_exist(autojump_clock):
+    """A status that a fault asks for is the page's too; any other plain request is told to upgrade."""
+    assert (503, {"error": "down"}) == await page(emulator(faults=(Fault(kind="status", status=503, text="down"),)))
+    assert (await page(emulator(), path="/v3/ws"))[0] == 400
+
+
+# What else can be asked for
+
+
+async def test_speakers(autojump_clock):
+    """Finals and their words have speakers, partials have none, and a revision corrects some before the end."""
+    for query in (STREAMING, PRO):
+        server = emulator()
+        async with session(server, query | {"speaker_labels": True}) as client:
+            await client.stream(0, 120)
+            await client.say("Terminate")
+            await trio.sleep(2)
+        assert client.messages[0]["configuration"]["speaker_labels"] is True
+        assert not any("speaker_label" in turn for turn in client.of("Turn") if not turn["end_of_turn"])
+        told = {final["turn_order"]: final for final in client.finals if final["words"]}
+        assert {"A", "B"} <= {final["speaker_label"] for final in told.values()} <= {"A", "B", "UNKNOWN"}
+        for final in told.values():
+            assert {final["speaker_label"]} == {word["speaker"] for word in final["words"]}
+        revision, termination = client.messages[-2:]
+        assert (revision["type"], termination["type"]) == ("SpeakerRevision", "Termination")
+        for change in revision["revisions"]:
+            before = told[change["turn_order"]]
+            assert change["speaker_label"] != before["speaker_label"]
+            assert [word["text"] for word in change["words"]] == [word["text"] for word in before["words"]]
+            assert [word["start"] for word in change["words"]] == [word["start"] for word in before["words"]]
+            assert {change["speaker_label"]} == {word["speaker"] for word in change["words"]}
+
+
+async def test_speakers_can_be_limited(autojump_clock):
+    """One speaker is never two."""
+    async with session(emulator(), STREAMING | {"speaker_labels": True, "max_speakers": 1}) as client:
+        await client.stream(0, 60)
+    assert {"A", "UNKNOWN"} >= {final["speaker_label"] for final in client.finals}
+
+
+async def test_languages(autojump_clock):
+    """The language is named on finals only, when asked for."""
+    async with session(emulator(), STREAMING | {"language_detection": True}) as client:
+        await client.stream(0, 10)
+    for turn in client.of("Turn"):
+        assert (turn.get("language_code") == "en") == turn["end_of_turn"] == ("language_confidence" in turn)
+
+
+async def test_acknowledged_silence(autojump_clock):
+    """A Pro model acknowledges silence about once a second, in ranges that hold no word; others do not."""
+    async with session(emulator(), PRO | {"acknowledge_silence": True}) as client:
+        await client.zeros(10)
+        assert 8 <= len(client.of("Silence")) <= 10
+        await client.stream(0, 20)
+    words = [word for final in client.finals for word in final["words"]]
+    for silence in client.of("Silence"):
+        assert silence["end_ms"] - silence["start_ms"] >= 1000
+        assert not any(w["start"] < silence["end_ms"] and w["end"] > silence["start_ms"] for w in words)
+    for query in (PRO, STREAMING | {"acknowledge_silence": True}):
+        async with session(emulator(), query) as client:
+            await client.zeros(5)
+        assert client.of("Silence") == []

@@ -28,6 +28,7 @@ def test_help_teaches_and_is_cheap():
     assert 'kind = "black-hole"' in text
     assert all(name in text.replace(",", " ").split() for name in KINDS)
     assert all(field.name in text for field in fields(Fault))
+    assert all(path in text for path in ("/v1/listen", "/v2/listen", "/v2/realtime/ws", "/v3/ws", "/v3/token"))
     script = "import sys, stenod.emulator.command; print(sorted({'numpy', 'trio', 'wsproto'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert "[]\n" == done.stdout
@@ -46,7 +47,11 @@ def test_signals_end_it(number):
         os.kill(process.pid, number)
         out, err = process.communicate(timeout=10)
     assert line.startswith("listening on ws://127.0.0.1:")
-    assert line.endswith("/v3/ws\n")
+    assert [url.split("/", 3)[3] for url in line.replace(",", "").split() if "://" in url] == [
+        "v1/listen",
+        "v2/listen",
+        "v3/ws",
+    ]
     assert ("", "", 0) == (out, err, process.returncode)
 
 

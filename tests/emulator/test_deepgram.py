@@ -436,6 +436,26 @@ async def test_nothing_at_all_received(autojump_clock):
     assert "models" not in metadata
 
 
+async def test_an_incomplete_metadata_as_it_was_published(autojump_clock):
+    """The fields of a Metadata that a user of Nova-2 published are those of ours, and so are the model's names."""
+    published = json.loads(
+        """{"type":"Metadata","transaction_key":"deprecated","request_id":"b281833c-ed89-4732-84fc-43ced55440b0",
+        "sha256":"incomplete","created":"2024-06-26T14:58:21.908Z","duration":55.78,"channels":1,
+        "models":["c0d1a568-ce81-4fea-97e7-bd45cb1fdf3c"],"model_info":{"c0d1a568-ce81-4fea-97e7-bd45cb1fdf3c":
+        {"name":"2-general-nova","version":"2024-01-18.26916","arch":"nova-2"}}}"""
+    )
+    async with listen(emulator(), NOVA | {"model": "nova-2"}) as client:
+        await client.zeros(5)
+        await trio.sleep(12)
+    (metadata,) = client.of("Metadata")
+    assert list(published) == list(metadata)
+    assert list(published["model_info"].values()) == list(metadata["model_info"].values())
+    assert {name: published[name] for name in ("transaction_key", "sha256", "channels")} == {
+        name: metadata[name] for name in ("transaction_key", "sha256", "channels")
+    }
+    assert len(published["created"]) == len(metadata["created"])
+
+
 async def test_nothing_sent(autojump_clock):
     """KeepAlives alone do not hold a session: after 30 s without a message of its own the server gives up."""
     async with listen(emulator()) as client:

@@ -7,11 +7,14 @@ import pytest
 import trio
 
 from stenod.emulator.account import AudioAccount
+from stenod.emulator.dialect import Contact, Limits
 from stenod.emulator.duequeue import DueQueue, FullError
 from stenod.emulator.endpointing import Began, Endpointing, Stopped, Went
 from stenod.emulator.engine import Word
 from stenod.emulator.faults import Fault
+from stenod.emulator.keyring import Keyring
 from stenod.emulator.schedule import Schedule
+from stenod.emulator.timers import Timer, Timers
 from stenod.emulator.turns import TurnBuilder
 
 RATE = 16_000
@@ -34,6 +37,45 @@ def test_account_saves_nothing_up():
     assert pytest.approx(2.0) == account.ahead_seconds(100.0)
     assert 0.0 == account.ahead_seconds(1000.0)
     assert 2.0 == account.seconds
+
+
+def test_timers_say_what_is_next():
+    """What counts as contact depends on the limit; a session that is closing has only its hard limits left."""
+    limits = Limits(pause_seconds=1.0, inactivity_seconds=10.0, silence_seconds=30.0, heartbeat_seconds=100.0)
+    timers = Timers(1000.0, 0.1, 500.0)
+    assert (1001.0, Timer.INACTIVE) == timers.next(limits)
+    timers.meet(Contact.PING, 1000.9)
+    assert (1001.0, Timer.INACTIVE) == timers.next(limits)
+    timers.meet(Contact.MESSAGE, 1002.5)
+    timers.meet(Contact.MESSAGE, 1001.0)
+    assert (1003.0, Timer.UNANSWERED) == timers.next(limits)
+    timers.sent_at = 1005.0
+    assert (1003.5, Timer.INACTIVE) == timers.next(limits)
+    timers.closing = True
+    assert (1010.0, Timer.BEAT) == timers.next(limits)
+    timers.beaten_at = 1049.0
+    assert (1050.0, Timer.LIMIT) == timers.next(limits)
+    timers.flush_until = 1006.0
+    assert (1006.0, Timer.FLUSH) == timers.next(limits)
+    timers.death_at = 1005.5
+    assert (1005.5, Timer.DEATH) == timers.next(limits)
+    pings = Limits(pause_seconds=1.0, inactivity_seconds=10.0, inactivity_contact=Contact.PING)
+    assert (1051.0, Timer.INACTIVE) == Timers(1050.0, 0.1, 500.0).next(pings)
+
+
+def test_keyring():
+    """Keys open for good, tokens for their time; a token is no key, and nothing is not one either."""
+    clock = [0.0]
+    keyring = Keyring(frozenset({"good"}), 0, 0.5, lambda: clock[0])
+    token = keyring.mint(60.0, 600.0)
+    assert [True, False, False] == [keyring.opens(text) for text in ("good", "bad", "")]
+    assert keyring.opens(token)
+    assert not keyring.knows(token)
+    clock[0] = 30.0
+    assert not keyring.opens(token)
+    assert token != keyring.mint(60.0, 600.0)
+    anyone = Keyring(None, 0, 1.0, lambda: clock[0])
+    assert [True, False] == [anyone.opens(text) for text in ("x", "")]
 
 
 async def test_queue(autojump_clock):

@@ -102,6 +102,21 @@ async def test_end_turn_in_the_middle(speech):
     assert any(one.ended and one.words[0].start >= first.words[-1].end for one in rest)
 
 
+async def test_what_is_quiet_stays_quiet(speech):
+    """No word is told that begins before what was called quiet while no turn was open; silence is quiet soon."""
+    audio, _ = speech
+    quiet = 0
+    async with open_recogniser(RATE, 0.5) as engine:
+        for at in range(0, 16 * RATE, RATE // 10):
+            hypotheses = await engine.hear(audio[at : at + RATE // 10].tobytes())
+            assert all(word.start >= quiet for one in hypotheses for word in one.words)
+            assert at + RATE // 10 >= engine.quiet >= quiet
+            quiet = engine.quiet if not hypotheses or hypotheses[-1].ended else quiet
+        for _ in range(30):
+            await engine.hear(bytes(RATE // 5))
+        assert 19 * RATE - engine.quiet < RATE
+
+
 async def test_silence_says_nothing():
     """Digital silence and faint noise are no turns."""
     noise = np.random.default_rng(0).normal(0, 15, 5 * RATE).astype(np.int16)

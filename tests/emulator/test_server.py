@@ -62,7 +62,8 @@ async def test_a_session_over_a_socket():
     """A client on a real socket has its session, and cancelling ends the server with nothing left."""
     async with trio.open_nursery() as own:
         server = await own.start(serve, EmulatorOptions(engine="oracle"))
-        assert f"ws://127.0.0.1:{server.port}/v3/ws" == server.url
+        assert f"ws://127.0.0.1:{server.port}/v3/ws" == server.url == server.urls[-1]
+        assert ["/v1/listen", "/v2/listen", "/v3/ws"] == [url.split(str(server.port))[1] for url in server.urls]
         async with dialled(server) as socket_:
             assert "Begin" == json.loads(await socket_.get_message())["type"]
             await socket_.send_message(bytes(RATE // 5))

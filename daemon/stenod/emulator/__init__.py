@@ -15,7 +15,9 @@ Map, from the outside in:
                    `delivery` its outgoing messages
 - `tongues`        which dialect is spoken at which path
 - `dialect`        the words between a session and a dialect; of the dialects:
-  - `assemblyai`       AssemblyAI v3; `assemblyai_settings` its parameters
+  - `assemblyai`       AssemblyAI v3; `assemblyai_settings` its parameters, `assemblyai_errors` its ends,
+                       `assemblyai_speakers` who spoke, `assemblyai_tokens` the page that mints temporary tokens
+  - `assemblyai_v2`    AssemblyAI's retired /v2/realtime/ws, when asked for
   - `deepgram`         Deepgram /v1/listen; `deepgram_settings` its parameters, `deepgram_results` its long messages,
                        `deepgram_door` what it shares with /v2/listen: keys, statuses, headers
   - `deepgram_flux`    Deepgram /v2/listen; `deepgram_flux_settings` its parameters

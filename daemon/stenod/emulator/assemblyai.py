@@ -5,7 +5,6 @@ Facts and where they come from:
 - The key is judged after the 101: an `Error` frame, then a close with the same code (observed live; a client that
   takes the handshake for readiness hangs). The raw key stands in `Authorization`; `Bearer` is refused (observed
   live).
-- A close frame's reason is `See Error message for details`: documented for texts over 123 bytes, observed always.
 - Audio messages hold 50 to 1000 ms inclusive (1000 accepted, 1200 refused at once; observed live).
 - Universal-Streaming: words of a partial are final but the last; `transcript` holds the final ones only, so it may
   be empty beside words. With `format_turns` a second, formatted end-of-turn follows with the same `turn_order` and
@@ -15,6 +14,10 @@ Facts and where they come from:
   true live: true here).
 - `KeepAlive` and `UpdateConfiguration` are not acknowledged. A last turn may be final and empty (observed on
   Terminate).
+- A temporary token comes in the query (or, as one client has it, in the header). An expired one is refused by message;
+  its cap is the session's limit and shows in `expires_at` (observed). With `speaker_labels` turns and their words have
+  a speaker, partials have none (observed); a `SpeakerRevision` comes before `Termination`. `language_detection` adds
+  two fields to finals. `acknowledge_silence` brings a `Silence` about once a second while nobody speaks, on Pro models.
 - Times are whole milliseconds of this session's audio.
 """
 
@@ -22,16 +25,26 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from stenod.emulator.assemblyai_errors import (
+    BAD_KEY,
+    CLOSE_REASON,
+    DEFAULT_TEXTS,
+    GOODBYE,
+    NO_KEY,
+    OLD_TOKEN,
+    error_messages,
+    failure,
+    rejection,
+)
 from stenod.emulator.assemblyai_settings import PREFIX, is_pro, settings_of_query, settings_of_update
+from stenod.emulator.assemblyai_speakers import Speakers
 from stenod.emulator.dialect import (
     Command,
     Demand,
-    Failure,
     Limits,
     Message,
     Opening,
     Progress,
-    Rejection,
     Request,
     Saying,
     Tongue,
@@ -42,43 +55,15 @@ from stenod.emulator.engine import Hypothesis, Word
 from stenod.emulator.keyring import Keyring
 
 PATH = "/v3/ws"
-RETIRED = (
-    "Deprecated endpoint: The V2 streaming API has been retired. "
-    "Use this endpoint instead: wss://streaming.assemblyai.com/v3/ws."
-)
-REJECTIONS: Mapping[str, Rejection] = {"/v2/realtime/ws": Rejection(410, RETIRED, {"error": RETIRED})}
 SESSION_SECONDS_MAX = 10_800.0
-CLOSE_REASON = "See Error message for details"
-GOODBYE = Violation(1000, "Session Ended")
 CHUNK_MS_MIN, CHUNK_MS_MAX = 50, 1000
 HEARTBEAT_SECONDS = 5.0
 PAUSE_SECONDS_DEFAULT, PAUSE_SECONDS_MIN, PAUSE_SECONDS_MAX = 0.5, 0.2, 5.0
 QUOTE_MAX = 200
 API_VERSION = "2025-05-12"
+SILENCE_SECONDS = 1.0
+LANGUAGE, LANGUAGE_CONFIDENCE = "en", 0.99
 
-NO_KEY = Violation(1008, "Unauthorized Connection: Missing Authorization header")
-BAD_KEY = Violation(1008, "Unauthorized Connection: Invalid API key")
-FAILURES: Mapping[Failure, Violation] = {
-    Failure.INACTIVE: Violation(
-        3006, "Session terminated due to inactivity: No messages received for {limit:g} seconds"
-    ),
-    Failure.EXPIRED: Violation(3008, "Session Expired: Maximum session duration exceeded"),
-    Failure.CANCELLED: Violation(3005, "Session Cancelled: An error occurred"),
-    Failure.CROWDED: Violation(3009, "Unauthorized Connection: Too many concurrent sessions"),
-    Failure.TOO_FAST: Violation(
-        3007,
-        "Input Duration Error: Audio Transmission Rate Exceeded: Received {audio:.1f} sec. audio in {elapsed:.6f} sec",
-    ),
-}
-DEFAULT_TEXTS: Mapping[int, str] = {
-    1000: "Session Ended",
-    1001: "",
-    1008: BAD_KEY.text,
-    1011: "Internal error",
-    1013: "Temporary server condition forced blocking client's request",
-    3006: "User Input Validation Error: Invalid Message",
-    3007: "Input Duration Error: Audio Transmission Rate Exceeded: Received 314.9 sec. audio in 1.312326 sec",
-} | {violation.code: violation.text for violation in FAILURES.values() if "{" not in violation.text}
 COMMANDS = {
     "KeepAlive": Command.KEEP_ALIVE,
     "ForceEndpoint": Command.END_TURN,
@@ -87,44 +72,35 @@ COMMANDS = {
 }
 
 
-def failure(kind: Failure, **numbers: float) -> Violation:
-    """Return the code and text of an end that every dialect has."""
-    row = FAILURES[kind]
-    return Violation(row.code, row.text.format(**numbers))
-
-
-def error_messages(violation: Violation) -> Sequence[Message]:
-    """Return the frame that precedes the close."""
-    return [{"type": "Error", "error_code": violation.code, "error": violation.text}]
-
-
-def rejection(violation: Violation, request_id: str) -> Rejection:  # noqa: ARG001 - requests have no names here
-    """Return the answer with another status; its body is of the token interface's shape."""
-    return Rejection(violation.code, violation.text, {"error": violation.text})
-
-
 def open_session(request: Request, keyring: Keyring) -> "AssemblyAI | Violation":
     """Judge key and parameters of a request whose handshake is done."""
     key = request.headers.get("authorization", "") or request.query.get("token", "")
     if not key:
         return NO_KEY
-    if key.lower().startswith("bearer ") or not keyring.knows(key):
+    token = keyring.token(key)
+    if token is not None and keyring.expired(token):
+        return OLD_TOKEN
+    if key.lower().startswith("bearer ") or not keyring.opens(key):
         return BAD_KEY
     settings = settings_of_query(request.query)
     if isinstance(settings, str):
         return Violation(3006, settings)
-    return AssemblyAI(settings, request.told("token"))
+    return AssemblyAI(settings, request.told("token"), token.session_seconds_max if token else None)
 
 
 class AssemblyAI:
     """Implement `Dialect`."""
 
-    def __init__(self, settings: dict[str, Any], parameters: Mapping[str, str]) -> None:
+    def __init__(
+        self, settings: dict[str, Any], parameters: Mapping[str, str], session_seconds: float | None = None
+    ) -> None:
         self._settings = settings
+        self._session_seconds = session_seconds
         self._pro = is_pro(settings["speech_model"])
         self._turn_order = 0
-        self._turn_shown = False
-        self._samples = self._samples_at_turn = 0
+        self._turn_shown = self._turn_open = False
+        self._samples = self._samples_at_turn = self._silent_until = 0
+        self._speakers: Speakers | None = None
         self.parameters = parameters
         self.sample_rate: int = settings["sample_rate"]
 
@@ -136,6 +112,7 @@ class AssemblyAI:
         pause = PAUSE_SECONDS_DEFAULT if silence_ms is None else silence_ms / 1000
         return Limits(
             inactivity_seconds=setting("inactivity_timeout"),
+            session_seconds=self._session_seconds,
             heartbeat_seconds=HEARTBEAT_SECONDS if setting("session_heartbeat") else None,
             pause_seconds=min(max(pause, PAUSE_SECONDS_MIN), PAUSE_SECONDS_MAX),
         )
@@ -143,6 +120,8 @@ class AssemblyAI:
     def begin(self, opening: Opening) -> Sequence[Message]:
         """See `Dialect`."""
         setting = self._settings.get
+        if setting("speaker_labels"):
+            self._speakers = Speakers(opening.id, setting("max_speakers"), self.sample_rate)
         configuration = {
             "model": self._settings["speech_model"],
             "mode": setting("mode", "balanced") if self._pro else None,
@@ -187,12 +166,24 @@ class AssemblyAI:
         self._samples += len(message) // 2
         return message
 
-    def heard(self, hypotheses: Sequence[Hypothesis], progress: Progress) -> Sequence[Saying]:  # noqa: ARG002
+    def heard(self, hypotheses: Sequence[Hypothesis], progress: Progress) -> Sequence[Saying]:
         """See `Dialect`."""
-        return [self._turn(hypothesis) for hypothesis in hypotheses]
+        return [*(self._turn(hypothesis) for hypothesis in hypotheses), *self._silence(progress)]
+
+    def _silence(self, progress: Progress) -> list[Saying]:
+        """Acknowledge silence about once a second; only Pro models do."""
+        asked = self._pro and self._settings.get("acknowledge_silence")
+        start, end = self._silent_until, progress.quiet
+        if self._turn_open or not asked or end - start < SILENCE_SECONDS * self.sample_rate:
+            return []
+        self._silent_until = end
+        span = {"start_ms": self._milliseconds(start), "end_ms": self._milliseconds(end)}
+        return [Saying([{"type": "Silence", **span}])]
 
     def _turn(self, hypothesis: Hypothesis) -> Saying:
         messages = self._turn_messages(hypothesis)
+        self._turn_open = not hypothesis.ended
+        self._silent_until = max(self._silent_until, *(word.end for word in hypothesis.words), 0)
         if hypothesis.ended:
             self._samples_at_turn = self._samples
         return Saying(messages, hypothesis.words if hypothesis.ended else None, hypothesis.delay_seconds)
@@ -242,7 +233,8 @@ class AssemblyAI:
             "audio_duration_seconds": round(vitals.audio_seconds),
             "session_duration_seconds": billed_seconds(vitals.session_seconds),
         }
-        return [*messages, {"type": "Termination", **seconds}]
+        revision = self._speakers.revision() if self._speakers else []
+        return [*messages, *revision, {"type": "Termination", **seconds}]
 
     def _partial(self, hypothesis: Hypothesis) -> Message:
         settled = 0 if self._pro else hypothesis.settled
@@ -264,6 +256,23 @@ class AssemblyAI:
         self, words: Sequence[Word], transcript: str, *, settled: int, ended: bool, formatted: bool
     ) -> Message:
         confidence = (1.0 if ended else 0.0) if self._pro else (0.71 if ended and words else 0.01)
+        told: list[Message] = [
+            {
+                "text": word.text,
+                "start": self._milliseconds(word.start),
+                "end": self._milliseconds(word.end),
+                "confidence": round(word.confidence, 3),
+                "word_is_final": place < settled,
+            }
+            for place, word in enumerate(words)
+        ]
+        extra: Message = {}
+        if ended and self._settings.get("language_detection"):
+            extra |= {"language_code": LANGUAGE, "language_confidence": LANGUAGE_CONFIDENCE}
+        if ended and self._speakers is not None:
+            label = self._speakers.label(self._turn_order, words)
+            told = self._speakers.tell(self._turn_order, label, told)
+            extra |= {"speaker_label": label}
         return {
             "type": "Turn",
             "turn_order": self._turn_order,
@@ -272,17 +281,8 @@ class AssemblyAI:
             "transcript": transcript,
             "utterance": transcript if ended and (self._pro or not formatted) else "",
             "end_of_turn_confidence": confidence,
-            "words": [
-                {
-                    "text": word.text,
-                    "start": self._milliseconds(word.start),
-                    "end": self._milliseconds(word.end),
-                    "confidence": round(word.confidence, 3),
-                    "word_is_final": place < settled,
-                }
-                for place, word in enumerate(words)
-            ],
-        }
+            "words": told,
+        } | extra
 
     def _milliseconds(self, sample: int) -> int:
         return round(sample * 1000 / self.sample_rate)

@@ -36,6 +36,7 @@ EXIT_CONFIGURATION = 78
     metavar="FILE",
     help="What shall go wrong, and when: TOML with [[fault]] tables.",
 )
+@click.option("--v2", is_flag=True, help="Speak AssemblyAI's retired interface too, at /v2/realtime/ws.")
 @click.option("--realism", is_flag=True, help="Padded times, late finals, replays cut and worded otherwise.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Decides everything that is left to chance.")
 @click.option("--key", "keys", multiple=True, help="A key to accept; may be repeated. Without it any key will do.")
@@ -54,6 +55,7 @@ def emulate(
     port: int,
     engine: str,
     faults: Path | None,
+    v2: bool,
     realism: bool,
     seed: int,
     keys: Sequence[str],
@@ -62,9 +64,16 @@ def emulate(
     openings_per_minute: int | None,
     log_path: Path | None,
 ) -> None:
-    """Run a strict streaming server that speaks AssemblyAI's v3 interface on this machine.
+    """Run a strict streaming server on this machine that speaks as the providers do.
 
     It enforces the real limits with the real error texts, and breaks when and how it is told to.
+
+    \b
+    What is spoken where:
+        /v3/ws            AssemblyAI v3; temporary tokens come from GET /v3/token
+        /v2/realtime/ws   AssemblyAI's older interface, with --v2; otherwise retired (410)
+        /v1/listen        Deepgram
+        /v2/listen        Deepgram Flux
 
     \b
     Rehearse an outage: the line goes dead for 20 s, a minute after the start.
@@ -92,6 +101,7 @@ def emulate(
         engine=engine,
         faults=_faults(faults),
         keys=frozenset(keys) or None,
+        v2=v2,
         realism=realism,
         seed=seed,
         session_seconds_max=session_seconds_max,
@@ -136,7 +146,7 @@ async def _serve(options: "EmulatorOptions") -> "OSError | LookupError | ValueEr
                 server: Server = await nursery.start(serve, options)
             except (OSError, EngineChoiceError, EngineUnavailableError) as error:
                 return error
-            click.echo(f"listening on {server.url}", err=True)
+            click.echo(f"listening on {', '.join(server.urls[:-1])} and {server.url}", err=True)
             async for _ in signals:
                 nursery.cancel_scope.cancel()
     return None

@@ -91,7 +91,7 @@ class Conversation:
         faults = self._schedule.opening(self._attempt, trio.current_time())
         await self._sleep(faults, "slow")
         if isinstance(request, Visit):
-            await self._show(request)
+            await self._show(request, faults)
             return False
         tongue = tongue_of(request.path, self._options)
         if tongue is None:
@@ -99,14 +99,14 @@ class Conversation:
             return False
         return await self._open(request, tongue, faults)
 
-    async def _show(self, visit: Visit) -> None:
+    async def _show(self, visit: Visit, faults: list[Fault]) -> None:
         """Answer a plain request with its page, or as a server that expects an upgrade."""
         page = PAGES.get(visit.request.path)
         if page is None:
             self._refuse("no upgrade was asked for")
             await self._connection.turn_down(visit.error)
             return
-        answer = page(visit.request, self._keyring)
+        answer = self._status_of(faults, None) or page(visit.request, self._keyring)
         self._refuse(answer.text, status=answer.status)
         await self._connection.answer(answer)
 

@@ -13,6 +13,7 @@ from typing import Any
 from stenod.emulator.dialect import Message, Opening, Vitals
 from stenod.emulator.engine import Word
 
+MODEL_VERSIONS = {"nova-2": "2024-01-18.26916"}
 MODEL_VERSION = "2025-01-01.1"
 SECONDS_DIGITS = 6
 SPEAKERS = 2
@@ -95,10 +96,11 @@ def model_id(model: str) -> str:
 
 
 def model_info(model: str) -> Message:
-    """Return what is told of a model."""
+    """Return what is told of a model; Nova-2 names itself otherwise than Nova-3 (both captured)."""
     family = next((one for one in ("nova-3", "nova-2") if model.startswith(one)), model.partition("-")[0])
     purpose = model.removeprefix(family).removeprefix("-") or "general"
-    return {"name": f"{purpose}-{family}", "version": MODEL_VERSION, "arch": family}
+    name = f"2-{purpose}-nova" if family == "nova-2" else f"{purpose}-{family}"
+    return {"name": name, "version": MODEL_VERSIONS.get(family, MODEL_VERSION), "arch": family}
 
 
 def metadata(settings: Mapping[str, Any], opening: Opening, vitals: Vitals, sha256: str) -> Message:

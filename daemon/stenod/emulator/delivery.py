@@ -18,6 +18,7 @@ from stenod.emulator.engine import Word
 from stenod.emulator.websocket import Connection
 
 DELIVERIES_MAX = 8_192
+HURRY_SECONDS_MAX = 0.1
 
 
 class OverflowedError(Exception):
@@ -45,6 +46,7 @@ class Deliveries:
         self._queue, self._waiting = trio.open_memory_channel[_Delivery](DELIVERIES_MAX)
         self._mute_until = -math.inf
         self._late_seconds = 0.0
+        self._sending = trio.CancelScope()
         self.sent_at = trio.current_time()
 
     @property
@@ -59,6 +61,14 @@ class Deliveries:
     def slow(self, seconds: float) -> None:
         """Send each message from now on that much later."""
         self._late_seconds = seconds
+
+    def hurry(self) -> None:
+        """Let a message that is being sent now have a moment, though the session is about to be cancelled.
+
+        One cut in half would tear the connection, and nobody would hear why the session has ended.
+        """
+        self._sending.deadline = trio.current_time() + HURRY_SECONDS_MAX
+        self._sending.shield = True
 
     def say(self, saying: Saying) -> None:
         """Queue what a dialect has to say; what it makes final is logged when it is sent. Raises `OverflowedError`."""
@@ -90,7 +100,10 @@ class Deliveries:
                 await trio.sleep_until(until)
             if delivery.message is None:
                 return
-            await self._connection.send(delivery.message)
+            with trio.CancelScope() as self._sending:
+                await self._connection.send(delivery.message)
+            if self._sending.cancelled_caught:
+                continue  # Its moment is over: it was not sent, and the session is being cancelled.
             self.sent_at = trio.current_time()
             if delivery.final is not None:
                 at = trio.current_time() - self._started_at

@@ -8,7 +8,10 @@ DEPTH = 2_000
 
 
 def garbage() -> Iterator[str | bytes]:
-    """Yield one of each kind: no JSON, not an object, unknown, binary, cut off, very deep, wrong types, odd numbers."""
+    """Yield one of each kind: no JSON, not an object, unknown, binary, cut off, very deep, wrong types, odd numbers.
+
+    Each dialect's own messages are among them; to a client of another they are unknown ones.
+    """
     yield "this is not JSON"
     yield ""
     yield "null"
@@ -24,6 +27,10 @@ def garbage() -> Iterator[str | bytes]:
     yield json.dumps({"type": "Turn", "turn_order": 0, "end_of_turn": False, "transcript": "", "words": [{"text": 1}]})
     yield json.dumps({"type": "Heartbeat", "total_audio_received_ms": None})
     yield '{"type":"Heartbeat","total_audio_received_ms":1e999,"realtime_factor":NaN}'
+    yield json.dumps({"type": "Results", "start": "zero", "duration": None, "is_final": "yes", "channel": 5})
+    yield json.dumps({"type": "Results", "start": 0.0, "duration": 0.0, "is_final": False, "channel": {}})
+    yield json.dumps({"type": "TurnInfo", "sequence_id": "x", "event": "SomethingNew", "turn_index": None})
+    yield json.dumps({"message_type": "FinalTranscript", "text": 5, "words": {"text": 1}})
 
 
 def huge() -> str:

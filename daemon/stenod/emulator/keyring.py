@@ -25,27 +25,29 @@ class Token:
 class Keyring:
     """Judge keys and tokens; mint tokens."""
 
-    def __init__(self, keys: frozenset[str] | None, seed: int, now: Callable[[], float]) -> None:
+    def __init__(self, keys: frozenset[str] | None, seed: int, time_scale: float, now: Callable[[], float]) -> None:
         self._keys = keys
+        self._time_scale = time_scale
         self._now = now
         self._random = random.Random(f"{seed}/tokens")
         self._tokens: dict[str, Token] = {}
 
     def knows(self, key: str) -> bool:
-        """Tell whether a key opens the door."""
+        """Tell whether a text is a key."""
         return bool(key) and (self._keys is None or key in self._keys)
 
-    def mint(self, token: Token) -> str:
-        """Enter a token; return its text."""
+    def opens(self, text: str) -> bool:
+        """Tell whether a text opens a session: a token that has not expired, or a key."""
+        token = self.token(text)
+        return self.knows(text) if token is None else not self.expired(token)
+
+    def mint(self, seconds: float, session_seconds_max: float) -> str:
+        """Make a token that expires after so many seconds; return its text."""
         text = f"{self._random.getrandbits(256):064x}"
-        self._tokens[text] = token
+        self._tokens[text] = Token(self._now() + seconds * self._time_scale, session_seconds_max)
         if len(self._tokens) > TOKENS_MAX:
             del self._tokens[next(iter(self._tokens))]
         return text
-
-    def now(self) -> float:
-        """Return the time that tokens expire by."""
-        return self._now()
 
     def token(self, text: str) -> Token | None:
         """Return a minted token, None for any other text."""

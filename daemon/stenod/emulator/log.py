@@ -34,7 +34,10 @@ class Attempt(Record, frozen=True, kw_only=True):
 
 
 class Refused(Record, frozen=True, kw_only=True):
-    """An attempt that became no session: an HTTP `status`, a close `code`, or neither (reset, left, no handshake)."""
+    """An attempt that became no session: an HTTP `status`, a close `code`, or neither (reset, left, no handshake).
+
+    A page that was asked for, and given, is one too, with its status.
+    """
 
     at: float
     attempt: int
@@ -44,7 +47,7 @@ class Refused(Record, frozen=True, kw_only=True):
 
 
 class Opened(Record, frozen=True, kw_only=True):
-    """A session was accepted (`Begin`); `session` counts from 0, `id` is what the client was told."""
+    """A session was accepted; `session` counts from 0, `id` is what the client was told, in a message or a header."""
 
     at: float
     attempt: int
@@ -112,7 +115,11 @@ class Struck(Record, frozen=True, kw_only=True):
 
 
 class Ended(Record, frozen=True, kw_only=True):
-    """A session is over. `by` is client, server, fault or network; code 1006 means without a close frame."""
+    """A session is over. `by` is client, server, fault or network.
+
+    Code 1006 means without a close frame, 1005 with one that has no code. What is billed is the session's time or the
+    audio, as the provider does.
+    """
 
     at: float
     session: int

@@ -12,7 +12,8 @@ ENGINES = ("pocketsphinx", "oracle", "script:FILE")
 class EmulatorOptions:
     """How the emulator serves.
 
-    `engine` is `pocketsphinx`, `oracle` or `script:FILE`. `keys` None accepts any key that is not empty.
+    `engine` is `pocketsphinx`, `oracle` or `script:FILE`. `keys` None accepts any key that is not empty. `v2` serves
+    AssemblyAI's retired interface too.
     `session_seconds_max` None leaves each dialect its own limit (AssemblyAI three hours, Deepgram none). `time_scale`
     multiplies the server's own timers (inactivity, session limit, heartbeat, openings window), not the rate at which
     audio is processed and not the times of faults: 0.01 makes a 5 s inactivity limit 50 ms. `drain_ratio` and
@@ -24,6 +25,7 @@ class EmulatorOptions:
     engine: str = "pocketsphinx"
     faults: tuple[Fault, ...] = ()
     keys: frozenset[str] | None = None
+    v2: bool = False
     realism: bool = False
     seed: int = 0
     session_seconds_max: float | None = None

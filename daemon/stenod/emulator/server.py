@@ -24,9 +24,9 @@ from stenod.emulator.keyring import Keyring
 from stenod.emulator.options import EmulatorOptions
 from stenod.emulator.realism import Realism
 from stenod.emulator.schedule import Schedule
+from stenod.emulator.tongues import paths_of
 
 __all__ = ["Emulator", "EmulatorOptions", "EngineChoiceError", "EngineUnavailableError", "Server", "serve"]
-PATH_SHOWN = "/v3/ws"
 CLOSE_SECONDS_MAX = 2.0
 
 
@@ -40,7 +40,7 @@ class Emulator:
         self._wall = wall
         self._schedule = Schedule(options.faults, self.started_at, self._note_strike)
         self._admission = Admission(options)
-        self._keyring = Keyring(options.keys, options.seed, trio.current_time)
+        self._keyring = Keyring(options.keys, options.seed, options.time_scale, trio.current_time)
         try:
             self._engines = Engines(options.engine, self.log, Realism(options.seed) if options.realism else None)
         except (EngineChoiceError, EngineUnavailableError):
@@ -109,10 +109,11 @@ async def _finish(stream: trio.abc.Stream, *, abrupt: bool) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A listening emulator."""
+    """A listening emulator; `urls` has every dialect's, `url` is that of AssemblyAI v3."""
 
     port: int
     url: str
+    urls: tuple[str, ...]
     log: log.Log
 
 
@@ -134,6 +135,7 @@ async def serve(
         host = f"[{options.host}]" if ":" in options.host else options.host
         async with trio.open_nursery() as nursery:
             await nursery.start(trio.serve_listeners, emulator.serve_stream, listeners)
-            task_status.started(Server(port, f"ws://{host}:{port}{PATH_SHOWN}", emulator.log))
+            urls = tuple(f"ws://{host}:{port}{path}" for path in paths_of(options))
+            task_status.started(Server(port, urls[-1], urls, emulator.log))
     finally:
         emulator.close()

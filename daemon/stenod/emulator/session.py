@@ -135,6 +135,7 @@ class Session:
         if self._ended is None:
             last_words = self._dialect.last_words(violation, self._vitals()) if manner is Manner.ERROR else ()
             self._ended = End(violation, by, manner, last_words)
+            self.deliveries.hurry()
         self._cancel.cancel()
 
     def fail(self, kind: Failure, by: str = "server", **numbers: float) -> None:

@@ -25,6 +25,8 @@ PEER_SECONDS_MAX = 90.0
 PACKAGES = {
     "assemblyai_sdk": ("assemblyai", "conformance"),
     "assemblyai_sdk_asyncio": ("assemblyai", "conformance"),
+    "deepgram_sdk": ("deepgram-sdk", "conformance"),
+    "deepgram_sdk_asyncio": ("deepgram-sdk", "conformance"),
 }
 """What each peer needs, and the extra that brings it."""
 
@@ -38,7 +40,7 @@ class Peer:
 
     def of(self, event: str) -> list[dict[str, Any]]:
         """Return the messages of one kind of event, as the peer's own types have them."""
-        return [line["message"] for line in self.lines if line["event"] == event]
+        return [line["message"] for line in self.lines if line["event"] == event and "message" in line]
 
     def types(self) -> set[tuple[str, str]]:
         """Return which events came, and as what."""
@@ -47,7 +49,7 @@ class Peer:
     @property
     def errors(self) -> list[tuple[int | None, str]]:
         """The errors that the client told: code and text."""
-        return [(line["code"], line["message"]) for line in self.lines if line["event"] == "Error"]
+        return [(line["code"], line["message"]) for line in self.lines if line["event"] == "Error" and "code" in line]
 
 
 def require_peer(script: str) -> None:

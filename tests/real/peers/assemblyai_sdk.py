@@ -12,6 +12,7 @@ from assemblyai.streaming.v3 import (
     RealTimeTranscriber,
     RealTimeTranscriberOptions,
 )
+from httpx import HTTPStatusError
 from plan import Plan, play, told
 
 SECONDS_MAX = 20.0
@@ -20,6 +21,11 @@ SECONDS_MAX = 20.0
 
 def transcribe(plan: Plan) -> None:
     """Play a plan, and tell every event."""
+    try:
+        credential = credential_of(plan)
+    except HTTPStatusError as error:
+        plan.tell("refused", error, code=error.response.status_code)
+        return
     over = threading.Event()
 
     def hear(event: RealTimeEvents, _client: Any, message: Any) -> None:
@@ -39,7 +45,7 @@ def transcribe(plan: Plan) -> None:
             api_host=plan.url,
             connect_timeout=plan.options.get("connect_seconds", SECONDS_MAX),
             terminate_timeout=SECONDS_MAX,
-            **credential(plan),
+            **credential,
         )
     )
     for event in RealTimeEvents:
@@ -50,7 +56,7 @@ def transcribe(plan: Plan) -> None:
     client.disconnect(terminate=plan.options.get("terminate", True))
 
 
-def credential(plan: Plan) -> dict[str, str]:
+def credential_of(plan: Plan) -> dict[str, str]:
     """Return the key, or a temporary token that was minted with it."""
     if "mint" not in plan.options:
         return {"api_key": plan.key}

@@ -12,6 +12,7 @@ from assemblyai.streaming.v3 import (
     RealTimeSessionParameters,
     RealTimeTranscriberOptions,
 )
+from httpx import HTTPStatusError
 from plan import Plan, play_async, told
 
 SECONDS_MAX = 20.0
@@ -20,6 +21,11 @@ SECONDS_MAX = 20.0
 
 async def transcribe(plan: Plan) -> None:
     """Play a plan, and tell every event."""
+    try:
+        credential = await credential_of(plan)
+    except HTTPStatusError as error:
+        plan.tell("refused", error, code=error.response.status_code)
+        return
     over = asyncio.Event()
 
     async def hear(event: RealTimeEvents, _client: Any, message: Any) -> None:
@@ -38,7 +44,7 @@ async def transcribe(plan: Plan) -> None:
         api_host=plan.url,
         connect_timeout=plan.options.get("connect_seconds", SECONDS_MAX),
         terminate_timeout=SECONDS_MAX,
-        **await credential(plan),
+        **credential,
     )
     async with AsyncRealTimeTranscriber(options) as client:
         for event in RealTimeEvents:
@@ -49,7 +55,7 @@ async def transcribe(plan: Plan) -> None:
         await client.disconnect(terminate=plan.options.get("terminate", True))
 
 
-async def credential(plan: Plan) -> dict[str, str]:
+async def credential_of(plan: Plan) -> dict[str, str]:
     """Return the key, or a temporary token that was minted with it."""
     if "mint" not in plan.options:
         return {"api_key": plan.key}

@@ -27,6 +27,7 @@ PACKAGES = {
     "assemblyai_sdk_asyncio": ("assemblyai", "conformance"),
     "deepgram_sdk": ("deepgram-sdk", "conformance"),
     "deepgram_sdk_asyncio": ("deepgram-sdk", "conformance"),
+    "sdk_models": ("deepgram-sdk", "conformance"),
 }
 """What each peer needs, and the extra that brings it."""
 

@@ -23,13 +23,15 @@ from server import KEY, TIME_SECONDS_MAX, Emulator, speech, truth
 PEERS = Path(__file__).parent / "peers"
 PEER_SECONDS_MAX = 90.0
 PACKAGES = {
-    "assemblyai_sdk": ("assemblyai", "conformance"),
-    "assemblyai_sdk_asyncio": ("assemblyai", "conformance"),
-    "deepgram_sdk": ("deepgram-sdk", "conformance"),
-    "deepgram_sdk_asyncio": ("deepgram-sdk", "conformance"),
-    "sdk_models": ("deepgram-sdk", "conformance"),
+    "assemblyai_sdk": ("conformance", "assemblyai"),
+    "assemblyai_sdk_asyncio": ("conformance", "assemblyai"),
+    "deepgram_sdk": ("conformance", "deepgram-sdk"),
+    "deepgram_sdk_asyncio": ("conformance", "deepgram-sdk"),
+    "sdk_models": ("conformance", "assemblyai", "deepgram-sdk"),
+    "livekit_stt": ("agents", "livekit-plugins-assemblyai", "livekit-plugins-deepgram"),
+    "pipecat_stt": ("agents", "pipecat-ai"),
 }
-"""What each peer needs, and the extra that brings it."""
+"""The extra that brings what each peer needs, and what that is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,9 @@ class Peer:
 
 def require_peer(script: str) -> None:
     """Skip or fail the test if what a peer needs is not installed."""
-    require_package(*PACKAGES[script])
+    extra, *packages = PACKAGES[script]
+    for package in packages:
+        require_package(package, extra)
 
 
 def plan(steps: Sequence[Sequence[Any]], parameters: dict[str, Any], **more: Any) -> dict[str, Any]:

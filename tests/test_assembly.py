@@ -3,7 +3,14 @@
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
 
 from stenod.core.accounts import Account
 from stenod.core.transaction import Transaction
@@ -74,3 +81,48 @@ def test_no_other_engine_takes_what_waits_for_a_service(tmp_path: Path) -> None:
     assert "say --provider assemblyai, or --provider local" in result.stderr
     assert f"--state-dir {directory.path} --stream room --provider assemblyai" in result.stderr
     assert list(directory.audio("room").iterdir())
+
+
+STEREO = np.random.default_rng(3).integers(-10_000, 10_000, (8000, 2)).astype("<i2")
+
+
+@contextmanager
+def recording(place: Path, channel: int) -> Iterator[subprocess.Popen[str]]:
+    """The daemon on a file with another voice on each channel; nobody is there to transcribe it."""
+    soundfile.write(place / "two.wav", STEREO, 16_000, subtype="PCM_16")
+    words = ["run", "--input", place / "two.wav", "--provider", "assemblyai", "--endpoint", "ws://127.0.0.1:9"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "stenod", *words, "--state-dir", place / "state"],
+        env=os.environ | {"STENOD_CAPTURE_CHANNEL": str(channel), "ASSEMBLYAI_API_KEY": "0" * 32},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("channel", [0, 1, 2])
+def test_one_channel_of_a_file_is_what_the_journal_has(tmp_path: Path, channel: int) -> None:
+    """What was not chosen leaves no trace, and without a choice both are mixed."""
+    wanted = STEREO[:, channel - 1] if channel else np.rint(STEREO.mean(axis=1, dtype=np.float32)).astype("<i2")
+    stored, latest = b"", time.monotonic() + 60.0
+    with recording(tmp_path, channel):
+        while len(stored) < 2 * len(wanted) and time.monotonic() < latest:
+            time.sleep(0.05)
+            stored = b"".join(path.read_bytes() for path in sorted((tmp_path / "state").rglob("*.s16le")))
+    assert wanted.tobytes() == stored
+
+
+def test_a_channel_that_a_file_does_not_have(tmp_path: Path) -> None:
+    """A sentence and an exit code, before anybody is asked to transcribe."""
+    with recording(tmp_path, 3) as process:
+        out, err = process.communicate(timeout=60.0)
+    told = "stenod: there is no channel 3 in the input, it has 2 (capture.channel); choose 1 to 2, or 0 for all"
+    assert (78, "") == (process.returncode, out)
+    assert told in err.splitlines()
+    assert "Traceback" not in err

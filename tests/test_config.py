@@ -40,8 +40,8 @@ HEAD = """\
 # option of the command line; the order is defaults < this file < variables < command line.
 # `stenod check --config FILE` shows what would be used, from where, and everything that is wrong.
 #
-# Keys never stand here. AssemblyAI's comes from the systemd credential `assemblyai`, from a file
-# (`assemblyai.key_file`), or from the variable ASSEMBLYAI_API_KEY, in that order.
+# Keys never stand here. A provider's comes from the systemd credential with its name (`assemblyai`, `deepgram`), from a
+# file (its `key_file`), or from its variable (ASSEMBLYAI_API_KEY, DEEPGRAM_API_KEY), in that order.
 """
 
 
@@ -179,9 +179,10 @@ def test_everything_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
         """,
     )
     table = "a table of texts, numbers, true or false, and lists of texts"
+    allowed = ", ".join(f'"{name}"' for name in cli.PROVIDERS)
     assert [
         f'stream: "a b" is not fit; allowed: 1 to 64 letters, digits, dots, underscores, hyphens ({path}:1)',
-        f'providers: "asemblyai" is unknown; allowed: a list of "assemblyai", "local" ({path}:2)',
+        f'providers: "asemblyai" is unknown; allowed: a list of {allowed} ({path}:2)',
         f"chunk_ms: unknown; did you mean `pacer.chunk_ms`? ({path}:3)",
         f"output: 3 is no table; allowed: a table [output] ({path}:4)",
         f"captre.rate: unknown; did you mean `capture.rate`? ({path}:6)",
@@ -227,14 +228,26 @@ def test_everything_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
         ('[assemblyai]\nendpoint = "wss://{}@host"', "assemblyai.endpoint: more than a server's address stands here"),
         ('[assemblyai]\nendpoint = "wss://host/?token={}"', "assemblyai.endpoint: more than a server's address"),
         ('[assemblyai]\nregion = "{}"', 'assemblyai.region: "****" is unknown'),
+        ('[deepgram]\nkey = "{}"', "deepgram.key: a key stands here; keys never"),
+        ('[deepgram.parameters]\ntoken = "{}"', "deepgram.parameters: `token` is a key; keys never"),
     ],
 )
-def test_keys_in_the_file_are_errors_that_do_not_show_them(tmp_path: Path, text: str, complaint: str) -> None:
-    """Wherever a key stands in the file, it is refused and not repeated."""
-    key = "0123456789abcdef0123456789abcdef"
+@pytest.mark.parametrize("key", ["0123456789abcdef0123456789abcdef", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0"])
+def test_keys_in_the_file_are_errors_that_do_not_show_them(tmp_path: Path, text: str, complaint: str, key: str) -> None:
+    """Wherever a key or a temporary token stands in the file, it is refused and not repeated."""
     first, *_ = complaints(written(tmp_path, text.format(key)))
     assert first.startswith(complaint)
     assert key not in first
+
+
+@pytest.mark.parametrize(
+    ("value", "wrong"),
+    [("[1]", "[1] holds something else"), ('"a"', '"a" is a text'), ("true", "true is true or false")],
+)
+def test_a_list_of_texts_is_called_so(tmp_path: Path, value: str, wrong: str) -> None:
+    """Any text may stand in it, so that there are no choices to be listed."""
+    (line,) = complaints(written(tmp_path, f"[deepgram]\nkeyterms = {value}"))
+    assert line.startswith(f"deepgram.keyterms: {wrong}; allowed: a list of texts (")
 
 
 def test_a_key_in_our_own_variables_is_an_error_that_does_not_show_it() -> None:
@@ -283,6 +296,18 @@ def test_a_file_that_cannot_be_read_does_not_hide_other_errors(tmp_path: Path, t
     assert first.startswith(complaint)
     assert str(path) in first
     assert second.startswith("pacer.chunk_ms: 1 is out of range")
+
+
+def test_a_channel_that_raw_input_does_not_have() -> None:
+    """Of raw audio the configuration itself says how many there are; other inputs say it when they are opened."""
+    raw = {"capture.input": "-", "capture.input_channels": 2}
+    (told,) = complaints(None, {}, raw | {"capture.channel": 3})
+    assert told == (
+        "capture.channel: 3 is more than capture.input_channels, which is 2; allowed: 0, or one of those channels "
+        "(command line)"
+    )
+    assert 2 == load(None, {}, raw | {"capture.channel": 2}).options.capture.channel
+    assert 3 == load(None, {}, {"capture.input": "talk.wav", "capture.channel": 3}).options.capture.channel
 
 
 def test_variables_carry_lists_tables_and_truth() -> None:
@@ -453,3 +478,12 @@ def test_a_home_of_somebody_else_has_no_file_for_us(tmp_path: Path, monkeypatch:
 
     monkeypatch.setattr(Path, "is_file", forbidden)
     assert load(None, {"HOME": str(tmp_path)}).path is None
+
+
+def test_a_rate_that_a_service_does_not_take() -> None:
+    """It would refuse every session; with 16000, which suits everybody, or without it, there is none."""
+    flux = {"providers": ["deepgram-flux"]}
+    (line,) = complaints(overrides={**flux, "capture.rate": 22050})
+    assert line.startswith("capture.rate: 22050 is no rate that deepgram-flux takes; allowed: 8000, 16000, 24000")
+    assert load(None, {}, flux).options.capture.rate == 16000
+    assert load(None, {}, {"capture.rate": 22050}).options.capture.rate == 22050

@@ -3,6 +3,7 @@
 import inspect
 import re
 from collections.abc import Iterator
+from math import ceil
 from pathlib import Path
 from typing import get_args
 
@@ -11,26 +12,41 @@ import msgspec
 import pytest
 
 from stenod import cli
-from stenod.config import option_paths
+from stenod.config import load, option_paths
 from stenod.core import records
+from stenod.core.liveness import WARM_PAUSE_SECONDS
 from stenod.core.timeline import Cause
 from stenod.core.verdict import ExitCode
+from stenod.options import PacerOptions
+from stenod.providers.assemblyai_v2_rules import SENTENCE_RULES
 from stenod.providers.billing import Billing, Measure
+from stenod.providers.deepgram import Deepgram, DeepgramOptions
+from stenod.providers.deepgram_flux_rules import FLUX_RULES
+from stenod.providers.deepgram_rules import RULES as DEEPGRAM_RULES
+from stenod.providers.standard_rules import STANDARD_RULES
+from stenod.services import SERVICES
+from stenod.tasks.hush import HOLD_SECONDS, QuietPolicy
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 ARCHITECTURE = ROOT / "daemon" / "ARCHITECTURE.md"
 DOCUMENTS = [ROOT / "README.md", ARCHITECTURE, *(ROOT / "config").glob("*.md"), *(ROOT / "systemd").glob("*.md")]
+MESSAGE_SECONDS = 1.0
+"""Deepgram says something for each second of audio: that is how often interim results come."""
 LINES_MAX = 150
 """Of the architecture."""
 LINE = records.Final | records.Partial | records.Gap | records.Session | records.Revision | records.Status
 
 
+def lines(text: str, first: str) -> list[str]:
+    """Return a table's rows; `first` is its first heading."""
+    _, _, rest = text.partition(f"| {first} |")
+    return rest.partition("\n\n")[0].splitlines()[2:]
+
+
 def rows(text: str, first: str) -> dict[str, str]:
     """Return a table's rows, first cell to the rest; `first` is its first heading."""
-    _, _, rest = text.partition(f"| {first} |")
-    table = rest.partition("\n\n")[0].splitlines()[2:]
-    return {row.strip("|").partition("|")[0].strip(" `"): row for row in table}
+    return {row.strip("|").partition("|")[0].strip(" `"): row for row in lines(text, first)}
 
 
 def invocations(text: str) -> Iterator[list[str]]:
@@ -91,6 +107,31 @@ def test_what_a_document_names_is_there(path: Path) -> None:
     assert [link for link in links if not (path.parent / link).exists()] == []
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "config").glob("*.md")), ids=lambda path: path.name)
+def test_a_ready_configuration_is_ready(path: Path, tmp_path: Path) -> None:
+    """Whoever copies it gets what the page says: it loads, and its provider has nothing against it."""
+    for block in re.findall(r"```toml\n(.*?)```", path.read_text(), re.DOTALL):
+        copied = tmp_path / "stenod.toml"
+        copied.write_text(block)
+        chosen = load(copied).options
+        dialects = [SERVICES[name].engaged(chosen) for name in chosen.providers]
+        assert [(dialect.errors(), dialect.warnings()) for dialect in dialects] == [([], [])]
+
+
+def test_the_page_of_v2_has_each_code() -> None:
+    """With what it means and what is done."""
+    told = " ".join(rows((ROOT / "config" / "assemblyai-v2.md").read_text(), "code"))
+    assert {rule.codes[0] for rule in SENTENCE_RULES} == {int(code) for code in re.findall(r"\d+", told)}
+
+
+def test_the_page_of_flux_has_each_error() -> None:
+    """By the word that Flux says."""
+    text = (ROOT / "config" / "deepgram-flux.md").read_text().partition("## When something fails")[2]
+    assert {one for rule in FLUX_RULES for one in rule.texts} == {
+        one.casefold() for one in re.findall("[A-Z]+_[A-Z_]+", text)
+    }
+
+
 def test_what_a_day_costs_is_reckoned_right() -> None:
     """By the rule that counts it."""
     text = (ROOT / "config" / "assemblyai.md").read_text()
@@ -101,6 +142,36 @@ def test_what_a_day_costs_is_reckoned_right() -> None:
     assert [cost for *_, cost in days] == [
         f"{price.cost(int(n) * seconds[unit]):.{len(cost) - 2}f}" for n, unit, cost in days
     ]
+
+
+def test_what_a_day_of_deepgram_costs_is_reckoned_right() -> None:
+    """By the audio that the daemon would send: what is kept around each stretch, and the silence for it to answer."""
+    table = lines((ROOT / "config" / "deepgram.md").read_text(), "a day of")
+    limits = Deepgram(DeepgramOptions()).limits
+    price = Billing(measure=Measure.AUDIO, price_per_hour=0.5)
+    day, preroll = 86_400.0, PacerOptions().preroll_seconds
+    silences = ceil(MESSAGE_SECONDS / limits.warm_chunk_seconds)
+    warm = silences * limits.warm_chunk_seconds / (limits.warm_seconds + (silences - 1) * WARM_PAUSE_SECONDS)
+    speech = {
+        policy: 7_200.0 + 60 * (HOLD_SECONDS[policy] + preroll) for policy in (QuietPolicy.PAUSE, QuietPolicy.PARK)
+    }
+    sent = [
+        day,
+        speech[QuietPolicy.PAUSE] + warm * (day - speech[QuietPolicy.PAUSE]),
+        speech[QuietPolicy.PARK],
+        warm * day,
+        HOLD_SECONDS[QuietPolicy.PARK],
+    ]
+    expected = [f"{seconds / 60:.0f} min | {price.cost(seconds):.2f}" for seconds in sent]
+    assert expected == [" | ".join(row.strip("| ").split(" | ")[2:]) for row in table]
+
+
+def test_the_page_of_deepgram_has_each_row() -> None:
+    """With what it means and what is done, and no row that there is not."""
+    told = set(rows((ROOT / "config" / "deepgram.md").read_text(), "row"))
+    own = {rule.name for rule in DEEPGRAM_RULES if rule not in STANDARD_RULES}
+    assert own <= told
+    assert told <= {rule.name for rule in DEEPGRAM_RULES}
 
 
 @pytest.mark.parametrize("name", sorted(cli.COMMANDS))

@@ -6,6 +6,7 @@ import trio
 from fakes.log import FakeLog
 from stenod import engagement
 from stenod.config import load
+from stenod.core.verdict import ExitCode
 
 
 @pytest.mark.slow
@@ -28,3 +29,16 @@ async def test_providers_stand_in_their_order(nursery: trio.Nursery) -> None:
     assert (first.dialect.name, first.last_resort, first.steps_in_seconds) == ("assemblyai", False, 60.0)
     assert (second.dialect.name, second.last_resort, second.steps_in_seconds) == ("local", True, 600.0)
     nursery.cancel_scope.cancel()
+
+
+def test_what_is_wrong_is_named_as_in_the_configuration() -> None:
+    """By its table, not by the provider's name: that is where a person looks for it."""
+    chosen = {"providers": ["assemblyai-v2"]}
+    with pytest.raises(engagement.NotPossible, match=r"^assemblyai_v2\.endpoint: ") as wrong:
+        engagement.remote(load(None, {}, chosen).options, {}, "assemblyai-v2", FakeLog())
+    assert ExitCode.CONFIGURATION == wrong.value.exit_code
+    log = FakeLog()
+    chosen = {"providers": ["assemblyai-v2"], "assemblyai_v2.endpoint": "ws://10.0.0.7:80"}
+    dialect, key = engagement.remote(load(None, {}, chosen).options, {}, "assemblyai-v2", log)
+    assert ("assemblyai-v2", "") == (dialect.name, key)
+    assert ["assemblyai_v2.endpoint"] == [line["option"] for line in log.of("configuration.odd")]

@@ -43,6 +43,22 @@ def test_a_file_is_known_again_and_another_is_not(tmp_path: Path) -> None:
     assert known != identity_of(options(str(tmp_path / "c.wav")))
 
 
+def test_another_channel_is_another_source(tmp_path: Path) -> None:
+    """It was not heard yet; all of them mixed are what they were before there was a choice."""
+    path = tmp_path / "a.wav"
+    path.write_bytes(b"1234")
+    assert 3 == len({identity_of(options(str(path), channel=channel)) for channel in (0, 1, 2)})
+    assert "channel" not in str(identity_of(options(str(path))))
+    assert identity_of(options("sample")) != identity_of(options("sample", channel=1))
+
+
+def test_a_microphone_knows_its_channel() -> None:
+    """It must open the device with enough of them."""
+    source = source_of(options("mic:USB", channel=2))
+    assert source is not None
+    assert ["2", "USB"] == source._child[-2:]  # type: ignore[attr-defined]
+
+
 @pytest.mark.parametrize("text", ["mic", "command:cat", "none", "missing.wav"])
 def test_what_is_heard_only_once_has_no_identity(text: str) -> None:
     """There is no place in it to go on from."""

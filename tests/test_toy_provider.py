@@ -22,6 +22,7 @@ from stenod.core.verdict import Rule, Severity, Verdict
 from stenod.edge.resampling import Converter
 from stenod.edge.retry import until_open
 from stenod.providers.base import (
+    Dialect,
     Event,
     Final,
     Finished,
@@ -75,7 +76,7 @@ class ParrotConversation:
     def force_end(self) -> Frame | None:
         return None
 
-    def goodbye(self) -> Sequence[Frame]:
+    def goodbye(self, *, hurried: bool = False) -> Sequence[Frame]:
         self._asked = True
         return ("so long",)
 
@@ -98,6 +99,9 @@ class ParrotConversation:
 
     def closed(self, *, clean: bool) -> list[Event]:
         return [Finished(complete=True)] if clean and self._asked else []
+
+    def reconfigure(self, dialect: Dialect) -> Sequence[Frame] | None:
+        return None
 
     def turn_open_since(self) -> float | None:
         return None

@@ -218,7 +218,7 @@ def _capture(assembly: Assembly, journal: Journal, source: Source, log: Log) -> 
     return Capture(
         source=source,
         journal=journal,
-        converter=_converter,
+        converter=partial(_converter, assembly.options.capture.channel),
         clock=RealClock(),
         log=log,
         origin=0 if identity is None else journal.source_start(identity),
@@ -249,10 +249,10 @@ def _session_options(options: Options) -> SessionOptions:
     )
 
 
-def _converter(rate_in: int, channels_in: int, rate_out: int) -> Any:
+def _converter(channel: int, rate_in: int, channels_in: int, rate_out: int) -> Any:
     from stenod.edge.resampling import Converter
 
-    return Converter(rate_in, channels_in, rate_out)
+    return Converter(rate_in, channels_in, rate_out, channel=channel)
 
 
 async def _flush_log(telemetry: Telemetry) -> None:

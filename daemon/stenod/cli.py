@@ -31,7 +31,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
 }
 """Where each command is, and its line in the group's help, in the order of the help."""
 
-PROVIDERS = ("assemblyai", "local")
+PROVIDERS = ("assemblyai", "assemblyai-v2", "deepgram", "deepgram-flux", "local")
 LEVELS = ("debug", "info", "warning", "error")
 FORMATS = ("auto", "console", "json")
 ON_FATAL = ("auto", "exit", "hold")
@@ -132,8 +132,8 @@ def run(context: click.Context, /, config: Path | None, **given: Any) -> None:
     not transcribed is transcribed by the next run; --input none transcribes it and records nothing new. SIGHUP makes it
     read the key file and the provider's options again; for other changes the log asks for a restart.
 
-    A provider's key comes from a systemd credential, a file, or the environment (ASSEMBLYAI_API_KEY), never from here.
-    Each option of the configuration file can also be set as a variable: STENOD_PACER_CHUNK_MS=200.
+    A provider's key comes from a systemd credential, a file, or the environment (ASSEMBLYAI_API_KEY, DEEPGRAM_API_KEY),
+    never from here. Each option of the configuration file can also be set as a variable: STENOD_PACER_CHUNK_MS=200.
 
     \b
     Exit codes: 0 done, 64 wrong usage, 65 input is not audio, 66 no input, 69 something needed is missing,

@@ -47,11 +47,11 @@ SERVICES = tuple(name for name in get_args(Provider) if name != LOCAL)
 
 WHERE_KEYS_BELONG = (
     "keys never stand in the configuration: use a systemd credential with the provider's name, a file named by its "
-    "`key_file`, or its variable (ASSEMBLYAI_API_KEY)"
+    "`key_file`, or its variable (ASSEMBLYAI_API_KEY, DEEPGRAM_API_KEY)"
 )
 SECRET_NAME = re.compile(r"(?:^|[._-])(?:api_?key|key|token|secret|password|authorization)$", re.IGNORECASE)
-SECRET_VALUE = re.compile(r"[0-9a-fA-F]{32,}")
-"""What the keys of services look like."""
+SECRET_VALUE = re.compile(r"[0-9a-fA-F]{32,}|eyJ[\w-]{8,}\.[\w-]+\.[\w-]*")
+"""What the keys and the temporary tokens of services look like."""
 
 
 @dataclass(frozen=True, slots=True)

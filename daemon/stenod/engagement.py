@@ -15,7 +15,7 @@ from stenod.core.backoff import Backoff, OpeningBudget
 from stenod.core.log import Log
 from stenod.core.verdict import ExitCode
 from stenod.edge import secrets
-from stenod.options import LOCAL, Options
+from stenod.options import LOCAL, Options, table_of
 from stenod.providers.assemblyai import AssemblyAI, AssemblyAIOptions
 from stenod.providers.base import Dialect
 from stenod.providers.billing import FREE
@@ -59,9 +59,9 @@ def remote(options: Options, environment: Mapping[str, str], name: str, log: Log
     service = SERVICES[name]
     dialect = service.engaged(options)
     for wrong in dialect.errors():
-        raise NotPossible(f"{name}.{wrong.option}: {wrong.text}", ExitCode.CONFIGURATION)
+        raise NotPossible(f"{table_of(name)}.{wrong.option}: {wrong.text}", ExitCode.CONFIGURATION)
     for warned in dialect.warnings():
-        log.warning("configuration.odd", option=f"{name}.{warned.option}", reason=warned.text)
+        log.warning("configuration.odd", option=f"{table_of(name)}.{warned.option}", reason=warned.text)
     try:
         key = service.key(options, environment)
     except secrets.SecretError as error:

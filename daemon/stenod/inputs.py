@@ -18,7 +18,7 @@ def source_of(options: Options) -> Source | None:
         case InputKind.MICROPHONE:
             from stenod.edge.microphone import Microphone
 
-            return Microphone(chosen.argument or None, rate=options.capture.rate)
+            return Microphone(chosen.argument or None, rate=options.capture.rate, channel=options.capture.channel)
         case InputKind.SAMPLE:
             from stenod.edge.soundfile import sample
 
@@ -40,13 +40,18 @@ def source_of(options: Options) -> Source | None:
 
 
 def identity_of(options: Options) -> str | None:
-    """Return what tells a source that can be read again from another one; None for what is heard only once."""
+    """Return what tells a source that can be read again from another one; None for what is heard only once.
+
+    Another channel of a file is another source: it is heard from its beginning.
+    """
     chosen = options.capture.source
+    channel = f":channel {options.capture.channel}" if options.capture.channel else ""
     match chosen.kind:
         case InputKind.SAMPLE:
-            return "sample"
+            return f"sample{channel}"
         case InputKind.FILE | InputKind.STDIN:
             with suppress(OSError):
                 found = Path(chosen.argument).stat() if chosen.kind is InputKind.FILE else os.fstat(0)
-                return f"{found.st_dev}:{found.st_ino}:{found.st_size}" if S_ISREG(found.st_mode) else None
+                known = f"{found.st_dev}:{found.st_ino}:{found.st_size}{channel}"
+                return known if S_ISREG(found.st_mode) else None
     return None

@@ -13,9 +13,11 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-Provider = Literal["assemblyai", "local"]
+Provider = Literal["assemblyai", "assemblyai-v2", "deepgram", "deepgram-flux", "local"]
 LOCAL = "local"
 """The engine inside."""
+RATES: Mapping[str, tuple[int, ...]] = {"deepgram-flux": (8000, 16000, 24000, 44100, 48000)}
+"""The sample rates that a service takes, where it does not take all."""
 Parameter = bool | int | float | str | tuple[str, ...]
 StreamName = Annotated[
     str,
@@ -101,7 +103,9 @@ class CaptureOptions:
     input_rate: Annotated[int, Meta(ge=0, le=384000)] = 0
     """Samples a second of raw input (`-` and `command:`). 0: the same as `rate`."""
     input_channels: Annotated[int, Meta(ge=1, le=32)] = 1
-    """Channels of raw input (`-` and `command:`); they are mixed to one."""
+    """Channels of raw input (`-` and `command:`); they are mixed to one, unless `channel` says which."""
+    channel: Annotated[int, Meta(ge=0, le=256)] = 0
+    """The one channel that is heard of a microphone, a file or raw input, counted from 1. 0: all, mixed to one."""
 
     @property
     def source(self) -> Input:
@@ -162,7 +166,8 @@ class LivenessOptions:
     send_seconds: Annotated[float, Meta(ge=0.1, le=60.0)] = 3.0
     """How long sending one message may take before the connection is given up."""
     stall_seconds: Annotated[float, Meta(ge=1.0, le=600.0)] = 30.0
-    """How long a session that is sent speech may say nothing at all before it is replaced."""
+    """How long a session that is sent speech may say nothing at all before it is replaced; with Flux, which always says
+    something, 10 at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -273,6 +278,108 @@ class AssemblyaiOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AssemblyaiV2Options:
+    """A server that still speaks version 2 of AssemblyAI's protocol; AssemblyAI's own is retired. The key is that of
+    [assemblyai], or the one in `key_file`; a server that wants none gets none."""
+
+    endpoint: str = ""
+    """The server, as `wss://host` or `ws://host:port`. There is no other, so it must be given."""
+    temporary_token: bool = False
+    """The key is a temporary token: it goes into the address instead of the header. A new one is read on SIGHUP."""
+    word_boost: tuple[str, ...] = ()
+    """Words that are more likely than the recogniser would think: names, terms."""
+    rate_ratio_max: Annotated[float, Meta(ge=1.0, le=4.0)] = 1.0
+    """Seconds of audio sent in a second while catching up, if `pacer.rate_ratio_max` allows as much. The protocol
+    forbids more than 1 over a minute; a server that does not look catches up at 1.25."""
+    price_per_hour: Annotated[float, Meta(ge=0.0, le=1000.0)] = 0.0
+    """What an hour of an open session costs you. 0: not known, and no cost is told."""
+    key_file: str = ""
+    """A file with nothing but the key in it, readable by stenod's user only."""
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    """More of the server's own parameters, handed on as they are: `{ disable_partial_transcripts = true }`."""
+
+    @property
+    def needs_key(self) -> bool:
+        """Whether there is no use in trying without a key: the server is never AssemblyAI's own."""
+        return False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeepgramOptions:
+    """Deepgram's live service (v1/listen: the Nova models). The key comes from a systemd credential, `key_file` or
+    DEEPGRAM_API_KEY; a temporary token does in its place."""
+
+    endpoint: str = ""
+    """Another server that speaks the same protocol, as `wss://host` or `ws://host:port`. Empty: Deepgram's own."""
+    region: Literal["default", "eu", "au", "in"] = "default"
+    """Where the audio is processed. `default`: anywhere; `eu`, `au`, `in`: nowhere else."""
+    model: ModelName = "nova-3"
+    """The recogniser. Deepgram's documentation lists them."""
+    language: ModelName = "en"
+    """What is spoken, as `en`, `de`, `pt-BR`; `multi` where it changes. Not every model has every language."""
+    endpointing_ms: Annotated[int, Meta(ge=0, le=10000)] = 300
+    """The pause that ends a turn. 0: none does, only `utterance_end_ms`."""
+    utterance_end_ms: Annotated[int, Meta(ge=1000, le=5000)] = 1000
+    """The pause between two words that ends a turn where noise fills it."""
+    smart_format: bool = True
+    """Punctuation and capital letters; dates, sums and the like as they are written."""
+    diarize: bool = False
+    """Tell who speaks. Labels are good for one session."""
+    keyterms: tuple[str, ...] = ()
+    """Names and terms to be recognised, with nova-3."""
+    tag: Annotated[str, Meta(max_length=128, description="a label of at most 128 characters")] = ""
+    """A label for Deepgram's own reports on usage."""
+    price_per_hour: Annotated[float, Meta(ge=0.0, le=1000.0)] = 0.0
+    """What an hour of audio costs you, in your currency: `session` records and `stenod status` then tell costs. 0: not
+    known, and no cost is told."""
+    key_file: str = ""
+    """A file with nothing but the key in it, readable by stenod's user only."""
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    """More of Deepgram's own parameters, handed on as they are: `{ numerals = true, redact = ["pci"] }`."""
+
+    @property
+    def needs_key(self) -> bool:
+        """Whether there is no use in trying without a key; a server of one's own may do without."""
+        return not self.endpoint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeepgramFluxOptions:
+    """Flux, Deepgram's recogniser for conversations (v2/listen). The key is that of [deepgram], or the one in
+    `key_file`. It takes audio of 8000, 16000 (best), 24000, 44100 and 48000 samples a second."""
+
+    endpoint: str = ""
+    """Another server that speaks the same protocol, as `wss://host` or `ws://host:port`. Empty: Deepgram's own."""
+    region: Literal["default", "eu", "au", "in"] = "default"
+    """Where the audio is processed. `default`: anywhere; `eu`, `au`, `in`: nowhere else."""
+    model: ModelName = "flux-general-en"
+    """The recogniser: `flux-general-en`, or `flux-general-multi` for several languages."""
+    eot_threshold: Annotated[float, Meta(ge=0.5, le=1.0)] = 0.7
+    """How sure Flux must be that a turn has ended. 1: only a pause of `eot_timeout_ms` ends one."""
+    eager_eot_threshold: Annotated[float, Meta(ge=0.0, le=0.9)] = 0.0
+    """From where on Flux says early that a turn may end, 0.3 to 0.9: a partial that comes sooner. 0: never."""
+    eot_timeout_ms: Annotated[int, Meta(ge=500, le=60000)] = 5000
+    """The pause that ends a turn in any case."""
+    keyterms: tuple[str, ...] = ()
+    """Names and terms to be recognised."""
+    language_hints: tuple[str, ...] = ()
+    """The languages that are spoken, for `flux-general-multi`: `["de", "en"]`."""
+    tag: Annotated[str, Meta(max_length=128, description="a label of at most 128 characters")] = ""
+    """A label for Deepgram's own reports on usage."""
+    price_per_hour: Annotated[float, Meta(ge=0.0, le=1000.0)] = 0.0
+    """What an hour of audio costs you, in your currency. 0: not known, and no cost is told."""
+    key_file: str = ""
+    """A file with nothing but the key in it, readable by stenod's user only."""
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    """More of Flux's own parameters, handed on as they are: `{ numerals = true, redact = ["numbers"] }`."""
+
+    @property
+    def needs_key(self) -> bool:
+        """Whether there is no use in trying without a key; a server of one's own may do without."""
+        return not self.endpoint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LocalOptions:
     """The engine inside: what transcribes when no provider is configured. Nothing leaves the machine."""
 
@@ -289,7 +396,8 @@ class Options:
     state_dir: str = ""
     """Where the journal lives. Empty: what systemd provides (StateDirectory=), else a temporary directory."""
     providers: tuple[Provider, ...] = ()
-    """Who transcribes, in order of preference: `assemblyai`, `local` (the engine inside). Empty: the engine inside."""
+    """Who transcribes, in order of preference: `assemblyai`, `assemblyai-v2` (a server that speaks AssemblyAI's older
+    protocol), `deepgram`, `deepgram-flux`, `local` (the engine inside). Empty: the engine inside."""
     capture: CaptureOptions = CaptureOptions()
     journal: JournalOptions = JournalOptions()
     pacer: PacerOptions = PacerOptions()
@@ -300,4 +408,7 @@ class Options:
     output: OutputOptions = OutputOptions()
     logging: LoggingOptions = LoggingOptions()
     assemblyai: AssemblyaiOptions = field(default_factory=AssemblyaiOptions)
+    assemblyai_v2: AssemblyaiV2Options = field(default_factory=AssemblyaiV2Options)
+    deepgram: DeepgramOptions = field(default_factory=DeepgramOptions)
+    deepgram_flux: DeepgramFluxOptions = field(default_factory=DeepgramFluxOptions)
     local: LocalOptions = LocalOptions()

@@ -81,7 +81,8 @@ def allowed(kind: Any) -> str:
     if get_origin(plain) is Literal:
         return f"allowed: {', '.join(map(notation, get_args(plain)))}"
     if get_origin(plain) is tuple:
-        return f"allowed: a list of {', '.join(map(notation, get_args(get_args(plain)[0])))}"
+        choices = get_args(get_args(plain)[0])
+        return f"allowed: a list of {', '.join(map(notation, choices)) or 'texts'}"
     if get_origin(plain) is Mapping:
         return f"allowed: {TABLE}"
     limits = f" from {meta.ge:g} to {meta.le:g}" if meta is not None and meta.ge is not None else ""
@@ -103,6 +104,8 @@ def _wrong(kind: Any, value: object) -> str:
         return f"{notation(value)} is unknown"
     if origin is tuple and isinstance(value, list | tuple):
         choices = get_args(get_args(plain)[0])
+        if not choices:
+            return f"{notation(value)} holds something else"
         return f"{', '.join(notation(one) for one in value if one not in choices)} is unknown"
     if origin is Mapping and isinstance(value, Mapping):
         return f"{notation(value)} holds something else"

@@ -138,6 +138,20 @@ def test_when_a_provider_is_cold(script: list[tuple[str, float]], at: float) -> 
     assert at == session.warm_at()
 
 
+@pytest.mark.parametrize(
+    ("script", "at"), [([], 103.0), ([102.5], 103.5), ([104.0], 105.0), ([102.5, None], 112.5), ([104.0, None], 114.0)]
+)
+def test_one_that_has_said_nothing_yet_may_have_less_time(script: list[float | None], at: float) -> None:
+    """Until its first message; audio on its way is waited for all the same."""
+    session = Liveness(LivenessOptions(warm_seconds=8.0, warm_first_seconds=3.0), 100.0)
+    for moment in script:
+        if moment is None:
+            session.heard(at - 8.0)
+        else:
+            session.said(moment, speech_seconds=0.0)
+    assert at == session.warm_at()
+
+
 def test_messages_that_are_no_audio_are_no_speech() -> None:
     """They put off the keepalive and nothing else."""
     session = opened()

@@ -66,6 +66,16 @@ def test_what_is_no_journal_is_said(tmp_path: Path) -> None:
     segments.close()
 
 
+def test_a_record_that_never_was(tmp_path: Path) -> None:
+    """An id from another journal is no reason to print nothing and call it done."""
+    ledger, segments = journal(tmp_path)
+    with pytest.raises(NoJournal, match=r"no record desk-0000-0000000041.*the newest is desk-0000-0000000001"):
+        lines_after(tmp_path, "desk", (0, 41))
+    assert [] == lines_after(tmp_path, "desk", (0, 1))
+    ledger.close()
+    segments.close()
+
+
 def test_audio_that_is_being_written_is_counted_in_whole_samples(tmp_path: Path) -> None:
     """And files that are not ours are not counted."""
     ledger, segments = journal(tmp_path)

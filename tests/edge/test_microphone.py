@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 import trio
@@ -158,6 +159,45 @@ def test_a_device_is_opened_as_near_to_the_wish_as_it_goes(rate: int, channels: 
     opened = microphone._stream(Choosy(rate, channels), device, 16000)
 
     assert opened == (f"stream with blocks of {rate // 50}", rate, channels)
+
+
+@pytest.mark.parametrize(
+    ("channels", "channel", "tried"),
+    [
+        (1, 0, [1]),
+        (2, 0, [1, 2]),
+        (8, 0, [1, 2, 8]),
+        (1, 1, [1]),
+        (2, 1, [2]),
+        (2, 2, [2]),
+        (8, 2, [2, 8]),
+        (8, 3, [8, 3]),
+        (3, 3, [3]),
+    ],
+)
+def test_how_many_channels_are_tried(channels: int, channel: int, tried: list[int]) -> None:
+    """One is enough where all are mixed; where one is chosen, nobody else must mix it with another."""
+    assert tried == microphone._channels(channels, channel)
+
+
+def test_a_channel_that_the_device_does_not_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The child says so before it opens anything."""
+    device = Device(index=3, name="USB", host_api="ALSA", channels=1, rate=48000, default=True)
+    tables = SimpleNamespace(query_devices=list, query_hostapis=list, default=SimpleNamespace(device=[0]))
+    monkeypatch.setitem(sys.modules, "sounddevice", tables)
+    monkeypatch.setattr(microphone, "inputs", lambda *_: [device])
+
+    with pytest.raises(SourceError, match="no channel 2 in microphone 'USB', it has 1") as caught:
+        microphone.record(SimpleNamespace(), None, 16000, 2)  # type: ignore[arg-type]
+
+    assert 78 == caught.value.exit_code
+
+
+def test_what_the_child_is_told() -> None:
+    """Rate, channel and device, in the order in which it reads them."""
+    words = Microphone("USB", rate=16000, channel=2)._child
+
+    assert ["16000", "2", "USB"] == words[-3:]
 
 
 def test_a_device_that_refuses_everything_says_why_it_refused_the_wish() -> None:

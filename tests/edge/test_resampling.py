@@ -7,14 +7,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stenod.core.source import SourceError
 from stenod.edge.resampling import Converter
 
 RATES = [8000, 11025, 16000, 22050, 44100, 48000]
 
 
-def converted(pcm: bytes, rate_in: int, channels: int, rate_out: int, cuts: tuple[int, ...] = ()) -> np.ndarray:
+def converted(
+    pcm: bytes, rate_in: int, channels: int, rate_out: int, cuts: tuple[int, ...] = (), channel: int = 0
+) -> np.ndarray:
     """Convert, cut into blocks at these frames."""
-    converter = Converter(rate_in, channels, rate_out)
+    converter = Converter(rate_in, channels, rate_out, channel=channel)
     edges = [0, *sorted(2 * channels * cut for cut in cuts), len(pcm)]
     blocks = [converter.feed(pcm[a:b]) for a, b in itertools.pairwise(edges)]
     return np.frombuffer(b"".join([*blocks, converter.finish()]), "<i2").astype(int)
@@ -44,6 +47,42 @@ def test_channels_are_averaged_without_overflow() -> None:
     pcm = np.array(frames, "<i2").tobytes()
 
     assert converted(pcm, 16000, 2, 16000).tolist() == [32767, -32768, 0, 150, 2, -2]
+
+
+@pytest.mark.parametrize("channel", [1, 2, 3])
+def test_one_channel_passes_bit_for_bit(channel: int) -> None:
+    """The others leave no trace in it."""
+    pcm = noise(1000, 3)
+
+    assert (
+        np.frombuffer(pcm, "<i2")[channel - 1 :: 3].tolist() == converted(pcm, 16000, 3, 16000, (10,), channel).tolist()
+    )
+
+
+def test_one_channel_is_resampled_as_if_it_were_alone() -> None:
+    """Choosing comes first."""
+    pcm = noise(4800, 2)
+    alone = np.frombuffer(pcm, "<i2")[1::2].tobytes()
+
+    assert converted(alone, 48000, 1, 16000).tolist() == converted(pcm, 48000, 2, 16000, (777,), 2).tolist()
+
+
+def test_the_only_channel_may_be_named() -> None:
+    """It is the first one."""
+    pcm = noise(100)
+
+    assert Converter(16000, 1, 16000, channel=1).feed(pcm) == pcm
+
+
+def test_a_channel_that_is_not_there() -> None:
+    """A person chose it, and must choose again; the sentence has all that takes."""
+    with pytest.raises(SourceError) as caught:
+        Converter(16000, 2, 16000, channel=3)
+
+    assert 78 == caught.value.exit_code
+    assert str(caught.value) == (
+        "there is no channel 3 in the input, it has 2 (capture.channel); choose 1 to 2, or 0 for all"
+    )
 
 
 def test_many_channels_are_averaged() -> None:

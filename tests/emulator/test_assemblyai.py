@@ -85,9 +85,10 @@ async def test_universal_streaming_partials(autojump_clock):
     assert not any(m["turn_is_formatted"] for m in partials)
 
 
-async def test_formatted_twin(autojump_clock):
-    """With format_turns each final is followed by its formatted twin: same turn, same times, other texts."""
-    async with session(emulator(), STREAMING | {"format_turns": True}) as client:
+@pytest.mark.parametrize("truth", [True, "True", "yes"])
+async def test_formatted_twin(truth, autojump_clock):
+    """With format_turns, however it is spelt, each final has a formatted twin: same turn and times, other texts."""
+    async with session(emulator(), STREAMING | {"format_turns": truth}) as client:
         await client.stream(0, 10)
     raw, formatted = client.finals[:2]
     assert [raw["turn_is_formatted"], formatted["turn_is_formatted"]] == [False, True]
@@ -271,7 +272,7 @@ async def test_token_must_be_known(autojump_clock):
         ({"inactivity_timeout": 4}, "Invalid 'inactivity_timeout': Input should be greater than or equal to 5"),
         ({"inactivity_timeout": 3601}, "Invalid 'inactivity_timeout': Input should be less than or equal to 3600"),
         ({"inactivity_timeout": 5.5}, "Invalid 'inactivity_timeout': Input should be a valid integer"),
-        ({"format_turns": "yes"}, "Invalid 'format_turns': Input should be a valid boolean"),
+        ({"format_turns": "perhaps"}, "Invalid 'format_turns': Input should be a valid boolean"),
         ({"vad_threshold": 1.5}, "Invalid 'vad_threshold': Input should be between 0 and 1"),
         ({"keyterms_prompt": ["x"] * 101}, "Invalid 'keyterms_prompt': Max 100 items"),
         ({"keyterms_prompt": {"x": 1}}, "Invalid 'keyterms_prompt': Input should be a valid list of strings"),

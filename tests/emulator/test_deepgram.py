@@ -537,10 +537,12 @@ async def test_configure(autojump_clock):
     async with listen(emulator()) as client:
         await client.say({"type": "Configure", "keyterms": ["Tardis"], "features": {"numerals": True}})
         await client.say({"type": "Configure", "keyterms": ["x"] * 501})
+        await client.say({"type": "Configure", "keyterms": None, "features": {"numerals": False}})
         await trio.sleep(1)
-    success, excess = client.messages
+    success, excess, kept = client.messages
     assert (success["type"], success["keyterms"]) == ("ConfigureSuccess", ["Tardis"])
     assert (excess["type"], excess["code"]) == ("ConfigureFailure", "CONFIGURE_KEYTERM_LIMIT_EXCEEDED")
+    assert (kept["type"], "keyterms" in kept) == ("ConfigureSuccess", False)
     async with listen(emulator(), NOVA | {"model": "nova-2"}) as client:
         await client.say({"type": "Configure", "keyterms": ["Tardis"]})
         await trio.sleep(1)

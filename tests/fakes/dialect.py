@@ -16,6 +16,7 @@ from fakes.connection import FakeConnection
 from stenod.core.transport import ConnectionEnded
 from stenod.core.verdict import Effect, Rule, Severity, Verdict
 from stenod.providers.base import (
+    Dialect,
     Event,
     Final,
     Finished,
@@ -97,7 +98,7 @@ class ToyConversation:
     def force_end(self) -> Frame | None:
         return "force"
 
-    def goodbye(self) -> list[Frame]:
+    def goodbye(self, *, hurried: bool = False) -> list[Frame]:
         self._asked = True
         return ["bye"]
 
@@ -147,6 +148,10 @@ class ToyConversation:
         finished = [Finished(complete=True)] if clean and self._closes and self._asked else []
         return [*self._release(), *finished]
 
+    def reconfigure(self, dialect: Dialect) -> list[Frame] | None:
+        changes = getattr(dialect, "changes", None)
+        return None if changes is None else [f"change {one}" for one in changes]
+
     def turn_open_since(self) -> float | None:
         return self._open_since
 
@@ -167,6 +172,8 @@ class ToyDialect:
     greets: bool = True
     keepalive: str | None = None
     closes: bool = False
+    changes: tuple[str, ...] | None = None
+    """What an open session of an older dialect is told, to be one of this; None: that is not possible."""
     billing: Billing = BILLING
     conversations: list[ToyConversation] = field(default_factory=list)
 

@@ -11,7 +11,7 @@ import random
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import trio
@@ -28,7 +28,8 @@ from stenod.edge.resampling import Converter
 from stenod.emulator.faults import Fault
 from stenod.emulator.oracle import synthesize, words_between
 from stenod.emulator.server import Emulator, EmulatorOptions
-from stenod.providers.assemblyai import AssemblyAI, AssemblyAIOptions
+from stenod.options import Options, table_of
+from stenod.services import SERVICES
 from stenod.tasks.capture import Capture
 from stenod.tasks.hush import Hush, QuietOptions
 from stenod.tasks.journal import Journal
@@ -41,6 +42,7 @@ from stenod.tasks.stored_audio import Keeping
 from stenod.tasks.supervisor import Supervisor, SupervisorOptions
 from stenod.tasks.transcript import Transcript
 
+from .mumbling import MumblingDialect
 from .segments import MemoryFiles, MemorySegments
 
 RATE = 16_000
@@ -48,6 +50,8 @@ STREAM = "simulated"
 KEY = "0123456789abcdef0123456789abcdef"
 WALL_AT_START = 1_795_200_000.0
 SEGMENT_SECONDS = 10
+UNLIMITED_SECONDS = 10_800.0
+"""No world lasts so long that it meets this."""
 PATIENCE_SECONDS = 1_800.0
 """Virtual time after the end of the audio until a world counts as stuck."""
 
@@ -68,6 +72,8 @@ class DialFault:
 class Conditions:
     """Everything that makes one run."""
 
+    provider: str = "assemblyai"
+    """Whose dialect is spoken."""
     seconds: float = 120.0
     """Of audio; prolonged to the next pause, so that no word is cut by the end."""
     plan: str = "dialogue"
@@ -78,8 +84,8 @@ class Conditions:
     device_outages: tuple[tuple[float, float], ...] = ()
     faults: tuple[Fault, ...] = ()
     dial_faults: tuple[DialFault, ...] = ()
-    limit_seconds: float = 10_800.0
-    """The server's own session limit."""
+    limit_seconds: float = UNLIMITED_SECONDS
+    """The server's own session limit; where the dialect knows of none, a person has configured it."""
     configured_seconds: float | None = None
     """Our configured one."""
     margin_seconds: float = 300.0
@@ -90,6 +96,8 @@ class Conditions:
     one_session: bool = False
     late_after_seconds: float = 15.0
     realism: bool = False
+    mumbles: bool = False
+    """The speaker has five words, see `mumbling`."""
     speech_model: str = "universal-streaming-english"
     hold: bool = True
     second_faults: tuple[Fault, ...] | None = None
@@ -415,6 +423,7 @@ class World:
         self.emulator = Emulator(
             EmulatorOptions(
                 engine="oracle",
+                v2=True,
                 faults=conditions.faults,
                 keys=frozenset({KEY}),
                 realism=conditions.realism,
@@ -516,7 +525,7 @@ class World:
             roster=Roster(desks, clock=self.clock, log=self.log),
             options=SupervisorOptions(
                 hold=conditions.hold,
-                session_seconds_max=conditions.configured_seconds,
+                session_seconds_max=self._configured_seconds(providers[0]),
                 margin_seconds=conditions.margin_seconds,
                 in_order=conditions.in_order,
                 one_session=conditions.one_session,
@@ -542,15 +551,25 @@ class World:
         )
 
     def _provider(self, name: str) -> Provider:
-        options = AssemblyAIOptions(endpoint=f"ws://{name}", speech_model=self.conditions.speech_model)
+        kind = self.conditions.provider
+        chosen = {"speech_model": self.conditions.speech_model} if kind == "assemblyai" else {}
+        own = getattr(Options(), table_of(kind))
+        dialect: Any = SERVICES[kind].dialect(replace(own, endpoint=f"ws://{name}", **chosen))
+        if name != "simulated":
+            dialect.name = name
         return Provider(
-            dialect=AssemblyAI(options) if name == "simulated" else AssemblyAI(options, name=name),
+            dialect=MumblingDialect(dialect) if self.conditions.mumbles else dialect,
             steps_in_seconds=60.0,
             key=KEY if self.conditions.key_right_at is None else "wrong",
             backoff=Backoff(random.Random(self.conditions.seed)),
             budget=OpeningBudget(10.0),
             rate_ratio_max=1.25,
         )
+
+    def _configured_seconds(self, provider: Provider) -> float | None:
+        limit = self.conditions.limit_seconds
+        known = provider.dialect.limits.session_seconds_max is not None or limit >= UNLIMITED_SECONDS
+        return self.conditions.configured_seconds if known else limit
 
     async def _connect(
         self, nursery: trio.Nursery, url: str, headers: tuple[tuple[str, str], ...], *, seconds: float

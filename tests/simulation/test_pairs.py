@@ -2,7 +2,8 @@
 
 A world is a row of the matrix: two troubles, a plan, exact or untidy. Its number seeds everything else about it: when
 the troubles begin, which of the two clocks strikes, how long the audio goes on. `STENOD_TEST_PAIRS=all` runs the whole
-matrix (an hour of one core), a number that many of them; without it a fixed choice of them runs.
+matrix (an hour and a half of one core for each dialect), a number that many of them; without it a fixed choice of them
+runs, fewer of the dialects that share all but their own file with the first.
 """
 
 import os
@@ -17,7 +18,7 @@ import pytest
 from fakes.world import DIAL_FAULTS, DialFault, simulate
 from simulation.accounting import account
 from stenod.emulator.faults import KINDS, Fault, Scope
-from stenod.providers.assemblyai_rules import RULES
+from stenod.services import SERVICES
 
 PLANS = ("dialogue", "continuous", "silence", "music")
 FIRST_SECONDS = {"dialogue": 20.0, "continuous": 20.0, "silence": 62.0, "music": 20.0}
@@ -27,6 +28,7 @@ SPOKEN_SECONDS = {"dialogue": 12.0, "continuous": 12.0, "silence": 8.0, "music":
 AFTER_SECONDS = 40.0
 """The audio ends at most this long after the second trouble began: at times before the recovery."""
 CHOSEN_DEFAULT = 120
+CHOSEN_OTHERS = 40
 BATCHES = 8
 
 
@@ -59,6 +61,7 @@ def struck(kind: str, **fields: Any) -> Fault:
 
 
 RESET = struck("drop")
+RULES = [rule for service in SERVICES.values() for rule in service.rules]
 STATUSES = sorted({min(rule.statuses) for rule in RULES if rule.statuses} | {502, 503, 504})
 
 TROUBLES: dict[str, Trouble] = {
@@ -112,6 +115,7 @@ class Row:
     names: tuple[str, ...]
     plan: str
     realism: bool
+    provider: str = "assemblyai"
 
     def conditions(self) -> dict[str, Any]:
         """Return what makes this world."""
@@ -132,6 +136,7 @@ class Row:
             conditions |= trouble.conditions
         return {
             "seed": self.number,
+            "provider": self.provider,
             "seconds": round(at + chance.uniform(3.0, AFTER_SECONDS), 1),
             "plan": self.plan,
             "realism": self.realism,
@@ -152,11 +157,11 @@ def matrix() -> Iterator[Row]:
                 number += 1
 
 
-def chosen() -> list[Row]:
-    """Return the worlds that this run is to see; in an order that mixes them."""
-    rows = list(matrix())
-    random.Random(0).shuffle(rows)
-    wanted = os.environ.get("STENOD_TEST_PAIRS", str(CHOSEN_DEFAULT))
+def chosen(provider: str = "assemblyai", default: int = CHOSEN_DEFAULT) -> list[Row]:
+    """Return the worlds that this run is to see; in an order that mixes them, another one for each dialect."""
+    rows = [replace(row, provider=provider) for row in matrix()]
+    random.Random(provider).shuffle(rows)
+    wanted = os.environ.get("STENOD_TEST_PAIRS", str(default))
     return rows if wanted == "all" else rows[: int(wanted)]
 
 
@@ -182,4 +187,15 @@ def test_every_kind_of_fault_is_in_the_matrix() -> None:
 def test_faults_that_meet(batch: int) -> None:
     """No word is lost, none comes twice, none out of its place, and the journal is sound."""
     failed = list(failures(chosen()[batch::BATCHES]))
+    assert not failed, f"{len(failed)} worlds failed; the first:\n{failed[0]}"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(7200)
+@pytest.mark.parametrize("provider", [name for name in SERVICES if name != "assemblyai"])
+def test_faults_that_meet_another_dialect(provider: str) -> None:
+    """What holds for one dialect holds for each: each trouble alone with speech, and some of all pairs."""
+    alone = [replace(row, provider=provider) for row in matrix() if len(row.names) == 1 and row.plan == "dialogue"]
+    rows = alone[:: 1 if "STENOD_TEST_PAIRS" in os.environ else 2] + chosen(provider, CHOSEN_OTHERS)
+    failed = list(failures(rows))
     assert not failed, f"{len(failed)} worlds failed; the first:\n{failed[0]}"

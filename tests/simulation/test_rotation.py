@@ -1,6 +1,7 @@
 """Hand-overs: sessions with short limits, a provider that takes no successor, and audio that ends meanwhile."""
 
 import os
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -11,6 +12,7 @@ from simulation.accounting import account
 from stenod.core.sentmap import SentMap
 from stenod.emulator import log
 from stenod.emulator.faults import Fault
+from stenod.providers.assemblyai import AssemblyAI
 from stenod.tasks.cutting import AHEAD_SECONDS, DRAIN_SECONDS
 
 OFTEN_SECONDS = float(os.environ.get("STENOD_TEST_ROTATION_SECONDS", "180"))
@@ -127,3 +129,26 @@ def test_either_session_breaks_while_both_hear(session: int) -> None:
     for tenth in range(212, 250, 2):
         fault = Fault(kind="drop", wall=tenth / 10, session=session)
         account(simulate(seconds=50.0, plan="continuous", limit_seconds=30.0, faults=(fault,), seed=tenth))
+
+
+@pytest.mark.parametrize(("change", "sessions"), [({"max_turn_silence": 900}, 1), ({"speaker_labels": True}, 2)])
+def test_new_settings_while_it_runs(change: dict[str, object], sessions: int) -> None:
+    """What an open session can be told is told, and it goes on; anything else takes a hand-over. No word is lost."""
+
+    def prepare(world: World) -> None:
+        watch = world._watch
+
+        async def watch_and_change() -> None:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(watch)
+                await trio.sleep(20.0)
+                provider = world.providers[0]
+                assert isinstance(provider.dialect, AssemblyAI)
+                provider.dialect = AssemblyAI(replace(provider.dialect.options, parameters=change))
+                world.supervisor.renew()
+
+        world._watch = watch_and_change  # type: ignore[method-assign]
+
+    world = simulate(seconds=60.0, prepare=prepare)
+    assert sessions == len(openings(world))
+    account(world)

@@ -31,8 +31,10 @@ async def test_they_are_sent_one_after_the_other(autojump_clock: trio.abc.Clock,
 def test_there_is_a_bound() -> None:
     """A peer that asks and takes no answers is given up, by the rule of messages that are not taken."""
     answers = Answers()
+    assert answers.room
     for number in range(WAITING_MAX):
         answers.say(str(number))
     with pytest.raises(ConnectionEnded, match=r"^send-deadline: ") as caught:
         answers.say("one more")
     assert caught.value.local
+    assert not answers.room

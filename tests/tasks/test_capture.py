@@ -409,3 +409,17 @@ async def test_it_shows_that_it_turns(autojump_clock: trio.abc.Clock, nursery: t
         assert trio.current_time() - studio.capture.turned_at < 2.2
     await trio.sleep(100.0)
     assert trio.current_time() - studio.capture.turned_at > 90.0
+
+
+@pytest.mark.parametrize("live", [True, False])
+async def test_audio_that_cannot_be_converted(autojump_clock: trio.abc.Clock, live: bool) -> None:
+    """A channel that is not there is told as it is, once, whatever else is still to be settled."""
+
+    def refuse(*_format: int) -> HoldingConverter:
+        raise SourceError("there is no channel 3", 78)
+
+    studio = Studio(ScriptedSource([microphone(0, 10)], live=live, ends=True, clocked=live))
+    studio.capture._intake._new_converter = refuse
+    with pytest.raises(SourceError, match="no channel 3"):
+        await studio.capture.run()
+    assert 0 == studio.journal.tail

@@ -62,12 +62,13 @@ class House:
 
 
 async def test_refused_for_good_moves_on_at_once(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
-    """The first is told as fatal, and asked again when its time out is over."""
+    """The first is told as fatal, and asked again when its time out is over; who serves is told each time."""
     house = House(nursery, BAD_KEY, Behaviour())
     assert await house.open() == "p1"
     assert trio.current_time() < 1.0
     assert house.roster.better_at() == pytest.approx(600.0, abs=1.0)
     assert house.theatre.states() == ["fatal"]
+    assert house.theatre.states("providers") == ["changed"]
     assert await house.open() == "p1"
     house.servers[0].behaviours = [Behaviour()]
     assert await house.roster.better(nursery) is None
@@ -75,6 +76,7 @@ async def test_refused_for_good_moves_on_at_once(autojump_clock: trio.abc.Clock,
     session = await house.roster.better(nursery)
     assert session is not None
     assert session.dialect.name == "p0"
+    assert house.theatre.states("providers") == ["changed", "back"]
     assert house.roster.better_at() == NEVER
     session.abandon()
 

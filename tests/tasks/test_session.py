@@ -522,6 +522,24 @@ async def test_a_close_as_the_answer_to_a_goodbye(
     assert ([Heard(2.0)] if clean else []) == [event for event in stage.events if isinstance(event, Heard)]
 
 
+async def test_a_close_that_comes_before_the_last_words(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
+    """Whoever sends sees it at once; where what was said before it has not been read by then, it answers nothing."""
+    behaviour = Behaviour(turn_seconds=None, finish_seconds=None)
+    stage = Stage(nursery, behaviour, dialect=ToyDialect(closes=True))
+    stage.start(nursery)
+    stage.session.cut(2000)
+    await trio.sleep(2.0)
+    assert ["bye"] == stage.peer.texts
+    stage.peer.receive_seconds = 3.0
+    stage.peer.say(*(said(final=[turn, [[f"w{turn}", 0.0, 0.5]]]) for turn in range(5)))
+    stage.peer.end("", 1005)
+    await stage.session.over.wait()
+    assert stage.session.ended is not None
+    assert not stage.session.ended.complete
+    assert stage.finals != ["w0", "w1", "w2", "w3", "w4"]
+    assert [] == [event for event in stage.events if isinstance(event, Heard)]
+
+
 async def test_a_close_that_nobody_asked_for(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
     """It answers no goodbye, so that none is made up for it."""
     stage = Stage(nursery, Behaviour(turn_seconds=None), dialect=ToyDialect(closes=True), seconds=100.0)
@@ -555,3 +573,25 @@ async def test_silence_for_a_provider_that_needs_some(autojump_clock: trio.abc.C
         stage.session.sent_map.position(0.3),
         stage.session.sent_map.position(0.8),
     )
+
+
+async def test_new_settings_for_an_open_session(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
+    """It is told what can be told; it takes another one where the key has changed too, or it is not ready."""
+    stage = Stage(nursery, Behaviour(ready_seconds=2.0), seconds=100.0)
+    wanted = ToyDialect(changes=("a", "b"))
+    stage.start(nursery)
+    await trio.sleep(1.0)
+    assert not stage.session.reconfigure(wanted, "secret")
+    await trio.sleep(2.0)
+    assert not stage.session.reconfigure(wanted, "another")
+    assert not stage.session.reconfigure(ToyDialect(), "secret")
+    assert wanted is not stage.session.dialect
+    assert stage.session.reconfigure(wanted, "secret")
+    await trio.sleep(0.1)
+    assert (["change a", "change b"], wanted) == (stage.peer.texts, stage.session.dialect)
+    stage.session._answers.say("something that waits")
+    assert not stage.session.reconfigure(wanted, "secret")
+    await trio.sleep(0.1)
+    stage.session.cut(stage.session.sent)
+    await stage.session.over.wait()
+    assert not stage.session.reconfigure(wanted, "secret")

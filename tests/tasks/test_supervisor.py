@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 import trio
 
-from fakes.dialect import Behaviour
+from fakes.dialect import Behaviour, ToyDialect
 from fakes.journal import Disk
 from fakes.source import RATE, quiet, speech
 from fakes.theatre import Theatre
@@ -142,6 +142,22 @@ async def test_a_person_asks_for_another_try(autojump_clock: trio.abc.Clock, nur
     await theatre.play(10.0)
     await finished(theatre)
     assert [0.0, 50.0, 53.0] == [pytest.approx(at, abs=1.5) for at in theatre.server.dials]
+    theatre.check_all_transcribed()
+
+
+async def test_new_settings_that_an_open_session_can_be_told(
+    autojump_clock: trio.abc.Clock, nursery: trio.Nursery
+) -> None:
+    """It goes on: no second session, and the next ones are opened with them."""
+    theatre = Theatre(nursery)
+    nursery.start_soon(theatre.supervise)
+    await theatre.record(10.0)
+    theatre.provider.dialect = ToyDialect(limits=theatre.provider.dialect.limits, changes=("terms",))
+    theatre.supervisor.renew()
+    await theatre.play(30.0)
+    await finished(theatre)
+    assert [["change terms", "bye"]] == [session.texts for session in theatre.server.sessions]
+    assert ["room-000001"] == [line["session"] for line in theatre.log.of("session.reconfigured")]
     theatre.check_all_transcribed()
 
 

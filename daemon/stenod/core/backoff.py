@@ -3,8 +3,8 @@
 *Delay*: refusals are paced, 1 s and then 1.8 s in the first minute of trouble (so an outage of seconds costs seconds,
 and ten seconds of refusals see eight attempts at most), after that up to 30 s with full jitter above a floor of 2 s.
 *Budget*: a token bucket of accepted openings, so that a provider that accepts and drops at once is not hammered; a
-hand-over has a reserved place. *Breaker*: sessions that open and die at once, without progress, three times in a row,
-wait 30 s, doubling to 5 minutes.
+hand-over has a reserved place. *Breaker*: sessions that open and die at once, without progress, wait like a refusal the
+second time, and 30 s the third time in a row, doubling to 5 minutes.
 
 All are refilled by healthy time, never by a transcript: a quiet room is healthy.
 """
@@ -70,7 +70,7 @@ class Backoff:
             self.quick_deaths += 1
         if self.quick_deaths >= BREAKER_DEATHS:
             return self._breaker()
-        if verdict is Verdict.BACKOFF:
+        if verdict is Verdict.BACKOFF or (verdict is Verdict.RETRY and self.quick_deaths > 1):
             return self.refused(now)
         if verdict is Verdict.RETRY:
             return self.rng.uniform(0.0, RETRY_SECONDS_MAX)

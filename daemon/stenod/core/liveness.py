@@ -34,6 +34,8 @@ class LivenessOptions:
     stall_seconds: float = 30.0
     keepalive_seconds: float | None = None
     warm_seconds: float | None = None
+    warm_first_seconds: float | None = None
+    """The same until the provider has said something; None: no other."""
 
 
 @dataclass(slots=True)
@@ -94,7 +96,10 @@ class Liveness:
         """When a provider that says nothing is to be sent some silence; None where it needs none."""
         if self.options.warm_seconds is None:
             return None
-        return max(self._heard_at + self.options.warm_seconds, self._streamed_at + WARM_PAUSE_SECONDS)
+        first = self.options.warm_first_seconds
+        silent = self._heard_at == self.opened_at
+        seconds = first if silent and first is not None else self.options.warm_seconds
+        return max(self._heard_at + seconds, self._streamed_at + WARM_PAUSE_SECONDS)
 
     def health(self, now: float) -> Health:
         """Return the colour."""

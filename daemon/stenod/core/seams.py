@@ -219,10 +219,12 @@ def _score(printed: PlacedWord, heard: PlacedWord, *, rate: int, whole: bool = F
     `whole`: words that differ in text must cover each other. At a late session's end the printed word may be padded
     over the one before it, which nobody else says.
     """
+    shared = max(0, min(printed.end, heard.end) - max(printed.start, heard.start))
+    lengths = (printed.end - printed.start, heard.end - heard.start)
     if key(printed.text) == key(heard.text):
         distance = min(abs(printed.start - heard.start), abs(printed.end - heard.end)) / rate
-        return max(0.0, EQUAL_WEIGHT * (1.0 - distance / TOLERANCE_SECONDS))
-    shared = min(printed.end, heard.end) - max(printed.start, heard.start)
-    lengths = (printed.end - printed.start, heard.end - heard.start)
+        nearness = 1.0 - distance / TOLERANCE_SECONDS
+        # Whoever says "no, no, no" has equal neighbours: the word in the very place is the one.
+        return EQUAL_WEIGHT * nearness + shared / max(1, *lengths) if nearness > 0 else 0.0
     length = max(1, max(lengths) if whole else min(lengths))
     return shared / length if shared >= SHARED_RATIO_MIN * length else 0.0

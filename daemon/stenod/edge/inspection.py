@@ -78,6 +78,10 @@ def lines_after(directory: Path, stream: str, place: tuple[int, int]) -> list[tu
         epoch, oldest = known
         if oldest and BEFORE_ALL <= place < (epoch, oldest - 1):
             raise NoJournal(_pruned(*(records.record_id(stream, epoch, number) for number in (oldest - 1, oldest))))
+        newest = "SELECT epoch, sequence FROM outbox WHERE stream = ? ORDER BY epoch DESC, sequence DESC LIMIT 1"
+        last = database.execute(newest, (stream,)).fetchone() or (epoch, oldest - 1)
+        if place > max(last, BEFORE_ALL):
+            raise NoJournal(_not_yet(stream, place, last))
         query = (
             "SELECT epoch, sequence, line FROM outbox WHERE stream = ? AND (epoch, sequence) > (?, ?)"
             " ORDER BY epoch, sequence"
@@ -122,6 +126,11 @@ def _pruned(last: str, first: str) -> str:
         f"the lines up to {last} are no longer in the journal (output.outbox_days), so what came after that id is not "
         f"all there; the first that is left is {first}: go on with --since {last}, or without it"
     )
+
+
+def _not_yet(stream: str, place: tuple[int, int], last: tuple[int, int]) -> str:
+    newest = f"the newest is {records.record_id(stream, *last)}" if last[1] >= 0 else "there is none yet"
+    return f"there is no record {records.record_id(stream, *place)} in this journal: {newest}; check id and --state-dir"
 
 
 def _no_stream(stream: str, directory: Path, known: Sequence[str]) -> str:

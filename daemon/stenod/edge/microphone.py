@@ -39,7 +39,7 @@ from stenod.core.clock import read_moment
 from stenod.core.microphones import NO_PORTAUDIO, Device, child_environment, inputs, match
 from stenod.core.source import Block, Reader, SourceError, SourceLost
 
-EX_UNAVAILABLE = 69
+EX_UNAVAILABLE, EX_CONFIG = 69, 78
 BLOCKS_A_SECOND = 50
 PIPE_BYTES = 1 << 20
 """Over 20 s at 16 kHz mono; the most that Linux lets a plain user ask for."""
@@ -57,6 +57,10 @@ STARTED, BLOCK, OVERFLOWED_BLOCK, FAILURE = range(4)
 HEADER = struct.Struct("<4sBBHIIQddd")
 """Magic, version, kind, channels, rate, bytes that follow, frames dropped before, the clocks of a `Moment`."""
 PAYLOAD_BYTES_MAX = 1 << 20
+NO_CHANNEL = (
+    "there is no channel {channel} in microphone '{name}', it has {channels} (capture.channel); "
+    "choose 1 to {channels}, or 0 for all"
+)
 CLOCKS = [
     partial(time.clock_gettime, clock)
     for clock in (time.CLOCK_MONOTONIC, getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC), time.CLOCK_REALTIME)
@@ -73,14 +77,17 @@ class Microphone:
     ends = False
     clocked = True
 
-    def __init__(self, device: str | None, *, rate: int, child: Sequence[str] = CHILD) -> None:
-        """Name the device (None: the default one) as `core.microphones.match` takes it; `rate` is a wish."""
+    def __init__(self, device: str | None, *, rate: int, channel: int = 0, child: Sequence[str] = CHILD) -> None:
+        """Name the device (None: the default one) as `core.microphones.match` takes it; `rate` is a wish.
+
+        `channel`: the one that is wanted of what comes, from 1; 0: all, and then one is enough.
+        """
         self.device = device
         self.rate = rate
         self.description = "the default microphone" if device is None else f"microphone '{device}'"
         self.worked = False
         """Whether a block has come from it, ever."""
-        self._child = [*child, str(rate), *([] if device is None else [device])]
+        self._child = [*child, str(rate), str(channel), *([] if device is None else [device])]
 
     def open(self, position_seconds: float) -> AbstractAsyncContextManager[Reader]:
         """Start to record; `position_seconds` means nothing to it."""
@@ -241,7 +248,7 @@ class Outlet:
                 self._rest = self._rest[os.write(self._fd, self._rest) :]
 
 
-def record(outlet: Outlet, wanted: str | None, rate: int) -> NoReturn:
+def record(outlet: Outlet, wanted: str | None, rate: int, channel: int = 0) -> NoReturn:
     """Read the device for ever; raises `SourceError` and `SourceLost`."""
     try:
         import sounddevice
@@ -249,8 +256,10 @@ def record(outlet: Outlet, wanted: str | None, rate: int) -> NoReturn:
         raise SourceError(NO_PORTAUDIO.format(reason=error), EX_UNAVAILABLE) from error
     tables = (sounddevice.query_devices(), sounddevice.query_hostapis(), sounddevice.default.device[0])
     device = match(inputs(*tables), wanted)
+    if channel > device.channels:
+        raise SourceError(NO_CHANNEL.format(channel=channel, name=device.name, channels=device.channels), EX_CONFIG)
     try:
-        stream, rate, channels = _stream(sounddevice, device, rate)
+        stream, rate, channels = _stream(sounddevice, device, rate, channel)
         stream.start()
         outlet.started()
         while True:
@@ -260,10 +269,10 @@ def record(outlet: Outlet, wanted: str | None, rate: int) -> NoReturn:
         raise SourceLost(f"microphone '{device.name}': {error}") from error
 
 
-def _stream(sounddevice: Any, device: Device, rate: int) -> tuple[Any, int, int]:
+def _stream(sounddevice: Any, device: Device, rate: int, channel: int = 0) -> tuple[Any, int, int]:
     """Open the device as it is wanted (mono, at this rate), or as near to it as it goes."""
     refusals = []
-    for channels in sorted({1, min(2, device.channels), device.channels}):
+    for channels in _channels(device.channels, channel):
         for attempt in dict.fromkeys((rate, device.rate)):
             try:
                 stream = sounddevice.RawInputStream(
@@ -280,6 +289,18 @@ def _stream(sounddevice: Any, device: Device, rate: int) -> tuple[Any, int, int]
     raise refusals[0]
 
 
+def _channels(channels: int, channel: int) -> list[int]:
+    """Return with how many channels to try a device that has so many, the best first.
+
+    A sound server that gives fewer than there are mixes them, which is fine where all are wanted. For the first and the
+    second one stereo comes first all the same: servers claim channels by the dozen, and have two.
+    """
+    if channel == 0:
+        return sorted({1, min(2, channels), channels})
+    wanted = [min(2, channels), channels] if channel <= 2 else [channels, channel]
+    return list(dict.fromkeys(wanted))
+
+
 def _end_with_parent() -> None:
     with contextlib.suppress(OSError):
         while os.read(0, 1):
@@ -287,7 +308,7 @@ def _end_with_parent() -> None:
     os._exit(0)
 
 
-def main(rate: str, device: str | None = None) -> NoReturn:
+def main(rate: str, channel: str = "0", device: str | None = None) -> NoReturn:
     """Be the child: record to descriptor 1."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     outlet = Outlet(os.dup(1))
@@ -295,7 +316,7 @@ def main(rate: str, device: str | None = None) -> NoReturn:
     os.set_blocking(2, False)  # and must not wait for whoever reads that
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
-        record(outlet, device, int(rate))
+        record(outlet, device, int(rate), int(channel))
     except SourceError as error:
         outlet.fail(str(error), error.exit_code)
         os._exit(error.exit_code)

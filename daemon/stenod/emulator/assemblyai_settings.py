@@ -57,6 +57,11 @@ def _number(low: float, high: float) -> Reader:
     return read
 
 
+YES, NO = ("true", "t", "yes", "y", "on", "1"), ("false", "f", "no", "n", "off", "0")
+TRUTH = dict.fromkeys(YES, True) | dict.fromkeys(NO, False)
+"""What a query may call it, in any case: the words that the refusals' own library takes."""
+
+
 def _boolean(value: Any) -> str | None:
     return None if isinstance(value, bool) else "Input should be a valid boolean"
 
@@ -175,9 +180,14 @@ def _refusal(values: Mapping[str, Any], model: str) -> str | None:
 
 
 def _decode(name: str, text: str) -> Any:
-    """Read a query value: text stays text, all else is JSON; what is no JSON stays text and fails its rule."""
+    """Read a query value: text stays text, all else is JSON; what is no JSON stays text and fails its rule.
+
+    Truth has more words in a query than in JSON: the official client sends `True`.
+    """
     if RULES[name].text:
         return text
+    if RULES[name].read is _boolean:
+        return TRUTH.get(text.casefold(), text)
     try:
         return json.loads(text)
     except (ValueError, RecursionError):

@@ -249,17 +249,21 @@ class Deepgram:
         return [self._final((), progress.quiet)]
 
     def _configured(self, content: Mapping[str, object]) -> Message:
-        """Answer a `Configure`; only Nova-3 knows it."""
-        keyterms = content.get("keyterms", [])
+        """Answer a `Configure`; only Nova-3 knows it. Terms that are left out, or null, stay as they are."""
+        keyterms = content.get("keyterms")
+        excess = keyterms is not None and not (
+            isinstance(keyterms, list) and not door.keyterms_excess([str(one) for one in keyterms])
+        )
         code = None
         if not self._settings["model"].startswith("nova-3"):
             code, text = "CONFIGURE_KEYTERMS_NOT_SUPPORTED", "Keyterms are not supported for this model."
-        elif not isinstance(keyterms, list) or door.keyterms_excess([str(one) for one in keyterms]):
+        elif excess:
             code, text = "CONFIGURE_KEYTERM_LIMIT_EXCEEDED", "Keyterm limit exceeded."
         if code is not None:
             failed: Message = {"type": "ConfigureFailure", "request_id": self._opening.id}
             return failed | {"code": code, "description": text}
-        return {"type": "ConfigureSuccess", "request_id": self._opening.id, "keyterms": keyterms}
+        told = {} if keyterms is None else {"keyterms": keyterms}
+        return {"type": "ConfigureSuccess", "request_id": self._opening.id, **told}
 
 
 def reached(later: Sequence[Hypothesis], progress: Progress) -> int:

@@ -9,15 +9,15 @@ It does not know how messages are read (`assemblyai_messages`), what they mean i
 nor what failures mean (`assemblyai_rules`).
 """
 
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
-from urllib.parse import urlencode, urlsplit, urlunsplit
+from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
 from stenod.core.verdict import Rule
+from stenod.providers import endpoint as address
 from stenod.providers.assemblyai_conversation import AssemblyAIConversation
 from stenod.providers.assemblyai_rules import RULES, V3_ENDPOINT
 from stenod.providers.assemblyai_tokens import read_token, token_url
@@ -34,7 +34,6 @@ REGIONS = {
     "eu": "wss://streaming.eu.assemblyai.com/v3/ws",
     "us": "wss://streaming.us.assemblyai.com/v3/ws",
 }
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 SAMPLE_RATE_MIN = 8000
 """Below, the server refuses."""
@@ -77,29 +76,16 @@ PARAMETERS = (
 
 def endpoint_error(endpoint: str) -> str | None:
     """Return what is wrong with an endpoint, as a sentence that ends with what to do; None where it is usable."""
-    allowed = "give it as wss://host, or as ws://host:port for a server of your own"
-    shown = repr(endpoint.split("?")[0].rpartition("@")[2][:100])
-    try:
-        parts = urlsplit(endpoint if "://" in endpoint else f"wss://{endpoint}")
-        usable = bool(parts.hostname) and parts.port != 0 and endpoint.isprintable() and " " not in endpoint
-    except ValueError:
-        return f"cannot use the endpoint {shown}: it is no URL; {allowed}"
-    if parts.scheme not in ("ws", "wss"):
-        return f"cannot use the endpoint {shown}: its scheme is {parts.scheme!r}; {allowed}"
-    if not usable:
-        return f"cannot use the endpoint {shown}: it names no host; {allowed}"
-    if parts.username or parts.password or parts.query or parts.fragment:
-        return f"cannot use the endpoint {shown}: it holds more than an address; keys and parameters have their options"
-    if parts.path.startswith("/v2"):
-        return f"cannot use the endpoint {shown}: the v2 API has been retired; use {ENDPOINT}"
+    if text := address.endpoint_error(endpoint):
+        return text
+    if urlsplit(normalized(endpoint)).path.startswith("/v2"):
+        return f"cannot use the endpoint {address.shown(endpoint)}: the v2 API has been retired; use {ENDPOINT}"
     return None
 
 
 def normalized(endpoint: str) -> str:
     """Return a usable endpoint in full: a bare host is `wss`, and without a path it is the protocol's own."""
-    parts = urlsplit(endpoint if "://" in endpoint else f"wss://{endpoint}")
-    path = PATH if parts.path in ("", "/") else parts.path
-    return urlunsplit((parts.scheme, parts.netloc, path, "", ""))
+    return address.normalized(endpoint, PATH)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,15 +179,8 @@ class AssemblyAI:
             raise ValueError(f"cannot send {rate} Hz to AssemblyAI: it takes {SAMPLE_RATE_MIN} Hz and more")
         if errors := self.options.errors():
             raise ValueError(errors[0].text)
-        sent: dict[str, ParameterValue] = {
-            "speech_model": self.options.speech_model,
-            "sample_rate": rate,
-            "encoding": "pcm_s16le",
-            "format_turns": self.options.format_turns,
-            "inactivity_timeout": self.options.inactivity_timeout_seconds,
-            "session_heartbeat": True,
-        }
-        own = {name: value for name, value in self.options.parameters.items() if name not in sent}
+        sent = self._reserved() | {"sample_rate": rate}
+        own = self._own()
         # What a person wrote (prompts, terms, addresses) is nobody's business; numbers and switches help to see why.
         shown = {name: value if isinstance(value, int | float) else "hidden" for name, value in own.items()}
         request = Request(
@@ -210,6 +189,20 @@ class AssemblyAI:
             public_url=f"{self.options.url}?{_query(sent | shown)}",
         )
         return self._token_errand(request) if key and self.options.temporary_tokens else request
+
+    def _reserved(self) -> dict[str, ParameterValue]:
+        """Return what stenod sends itself, but for the rate."""
+        return {
+            "speech_model": self.options.speech_model,
+            "encoding": "pcm_s16le",
+            "format_turns": self.options.format_turns,
+            "inactivity_timeout": self.options.inactivity_timeout_seconds,
+            "session_heartbeat": True,
+        }
+
+    def _own(self) -> dict[str, ParameterValue]:
+        """Return what a person wrote."""
+        return {name: value for name, value in self.options.parameters.items() if name not in RESERVED}
 
     def _token_errand(self, request: Request) -> Errand:
         """Return how a token for this session is made."""
@@ -227,7 +220,13 @@ class AssemblyAI:
 
     def conversation(self) -> AssemblyAIConversation:
         """Return the state machine of one new session."""
-        return AssemblyAIConversation(formats=self.options.format_turns, partials=self.options.shows_partials)
+        options = self.options
+        entrance = {"endpoint": options.url, "session_seconds_max": options.session_seconds_max}
+        return AssemblyAIConversation(
+            formats=options.format_turns,
+            partials=options.shows_partials,
+            opening=entrance | self._reserved() | self._own(),
+        )
 
     def errors(self) -> Sequence[Warned]:
         """Return what cannot work."""
@@ -239,11 +238,9 @@ class AssemblyAI:
         found = [_misnamed(name) for name in options.parameters if name not in PARAMETERS and name not in SECRETS]
         if options.speech_model not in MODELS:
             found.append(
-                Warned("speech_model", f"not a model that stenod knows{_nearest(options.speech_model, MODELS)}")
+                Warned("speech_model", f"not a model that stenod knows{address.nearest(options.speech_model, MODELS)}")
             )
-        parts = urlsplit(options.url)
-        if parts.scheme == "ws" and parts.hostname not in LOOPBACK:
-            text = "ws:// to another machine: key and audio travel unencrypted; use wss://"
+        if text := address.unencrypted_warning(options.url):
             found.append(Warned("endpoint", text))
         if options.region != "default" and options.url != REGIONS[options.region]:
             found.append(Warned("region", "without effect: the endpoint names another server"))
@@ -269,10 +266,5 @@ def _truth(value: ParameterValue) -> bool:
 def _misnamed(name: str) -> Warned:
     if name in RESERVED:
         return Warned(f"parameters.{name}", "without effect: stenod sends it itself, from its own option")
-    text = f"AssemblyAI ignores parameters that it does not know{_nearest(name, (*PARAMETERS, *RESERVED))}"
+    text = f"AssemblyAI ignores parameters that it does not know{address.nearest(name, (*PARAMETERS, *RESERVED))}"
     return Warned(f"parameters.{name}", text)
-
-
-def _nearest(name: str, names: Sequence[str]) -> str:
-    alike = difflib.get_close_matches(name, names, n=1)
-    return f"; did you mean {alike[0]}?" if alike else ""

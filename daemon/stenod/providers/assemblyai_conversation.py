@@ -22,12 +22,28 @@ It does not know what was sent, and never trusts a message: whatever a peer says
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from stenod.providers import assemblyai_messages as messages
-from stenod.providers.assemblyai_messages import Content, Turn, TurnWord
+from stenod.providers import reading
+from stenod.providers.assemblyai_changes import update
+from stenod.providers.assemblyai_messages import Turn
 from stenod.providers.assemblyai_progress import HeardLine
-from stenod.providers.base import Event, Final, Finished, Frame, Heard, Notice, Partial, Ready, Refused, Revision
+from stenod.providers.base import (
+    Dialect,
+    Event,
+    Final,
+    Finished,
+    Frame,
+    Heard,
+    Notice,
+    Partial,
+    Ready,
+    Refused,
+    Revision,
+)
+from stenod.providers.content import Content, TurnWord, content
 
 HOLD_SECONDS = 1.0
 """How long an unformatted final waits for its twin; it comes a few tenths later, where it comes."""
@@ -67,9 +83,13 @@ class HeldTurn:
 class AssemblyAIConversation:
     """The state of one session."""
 
-    def __init__(self, *, formats: bool, partials: bool) -> None:
-        """`formats`: finals have formatted twins. `partials`: an open turn shows by its partials."""
-        self._formats = formats
+    def __init__(self, *, formats: bool, partials: bool, opening: Mapping[str, object] = MappingProxyType({})) -> None:
+        """`formats`: finals have formatted twins. `partials`: an open turn shows by its partials.
+
+        `opening`: all that the session is opened with and could be opened otherwise.
+        """
+        self.formats = formats
+        self.opening = opening
         self._partials = partials
         self._ready = self._asked = self._finished = False
         self._open: dict[int, OpenTurn] = {}
@@ -107,7 +127,7 @@ class AssemblyAIConversation:
         """Return the message that ends the open turn; its final comes about 0.3 s later."""
         return FORCE_ENDPOINT
 
-    def goodbye(self) -> Sequence[Frame]:
+    def goodbye(self, *, hurried: bool = False) -> Sequence[Frame]:  # noqa: ARG002
         """Return the message that is answered by the last turns and a `Termination`."""
         self._asked = True
         return (TERMINATE,)
@@ -116,7 +136,7 @@ class AssemblyAIConversation:
         """Return what the message means."""
         if isinstance(message, bytes):
             return [Notice("malformed", "a binary message")]
-        fields = messages.read_object(message)
+        fields = reading.read_object(message)
         if fields is None:
             return [Notice("malformed", "not a JSON object")]
         self._now = now
@@ -126,7 +146,7 @@ class AssemblyAIConversation:
         if not isinstance(kind, str):
             return [Notice("malformed", "no type")]
         found = self._types.get(kind)
-        return [Notice("unknown", messages.text(kind, NOTICE_CHARACTERS_MAX))] if found is None else found(fields)
+        return [Notice("unknown", reading.text(kind, NOTICE_CHARACTERS_MAX))] if found is None else found(fields)
 
     def due(self, now: float) -> list[Event]:
         """Return the held turns whose twin did not come."""
@@ -140,6 +160,14 @@ class AssemblyAIConversation:
         """Return the held turns; an open one has no end, so its words are not final."""
         return self._release(self._held)
 
+    def reconfigure(self, dialect: Dialect) -> Sequence[Frame] | None:
+        """Return the message that changes what can be changed in an open session."""
+        wanted = dialect.conversation()
+        found = update(self.opening, wanted.opening) if isinstance(wanted, AssemblyAIConversation) else None
+        if isinstance(wanted, AssemblyAIConversation) and found is not None:
+            self.opening, self.formats = wanted.opening, wanted.formats
+        return found
+
     def turn_open_since(self) -> float | None:
         """Return where the newest turn began, while it is open: that is the one that `force_end` ends."""
         turn = self._open.get(self._newest)
@@ -150,13 +178,13 @@ class AssemblyAIConversation:
             return [Notice("malformed", "a second Begin")]
         self._ready = True
         self._line.progress.begin(self._now)
-        expires_at = messages.number(fields.get("expires_at"), EXPIRES_AT_MAX)
-        events: list[Event] = [Ready(messages.text(fields.get("id")) or None, expires_at)]
+        expires_at = reading.number(fields.get("expires_at"), EXPIRES_AT_MAX)
+        events: list[Event] = [Ready(reading.text(fields.get("id")) or None, expires_at)]
         settings = fields.get("configuration")
         if isinstance(settings, dict):
             if settings.get("redact_pii") is True:
                 self._partials = False
-            if model := messages.text(settings.get("model"), NOTICE_CHARACTERS_MAX):
+            if model := reading.text(settings.get("model"), NOTICE_CHARACTERS_MAX):
                 events.append(Notice("model", model))
         return events
 
@@ -185,7 +213,7 @@ class AssemblyAIConversation:
         start = min((word.start for word in turn.words if word.start is not None), default=self._line.heard)
         known = self._open.setdefault(turn.order, OpenTurn(since=start, start=start))
         known.start = min(known.start, start)
-        found = messages.content(turn.text, turn.words, known.words, self._line.heard)
+        found = content(turn.text, turn.words, known.words, self._line.heard)
         known.words = turn.words or known.words
         return [Partial(turn.order, found.text, found.words, turn.language)]
 
@@ -193,13 +221,13 @@ class AssemblyAIConversation:
         """Take an end of turn that says something: hold it for its twin, or make it final."""
         held, known = self._held.get(turn.order), self._open.pop(turn.order, None)
         before = held.words if held else known.words if known else ()
-        found = messages.content(turn.text, turn.words, before, self._line.heard)
+        found = content(turn.text, turn.words, before, self._line.heard)
         earlier = [held.start] if held else [known.start] if known else []
         deadline = held.deadline if held else self._now + HOLD_SECONDS
         self._held[turn.order] = HeldTurn(
             found, min([found.words[0].start, *earlier]), turn.words or before, turn.language, deadline
         )
-        if self._formats and not turn.formatted:
+        if self.formats and not turn.formatted:
             return []
         return self._release([order for order in self._held if order <= turn.order])
 
@@ -210,7 +238,7 @@ class AssemblyAIConversation:
             settled = tuple(word for word in known.words if word.settled) if known is not None else ()
             if not settled:
                 return self._vanished(turn.order, known)
-            found = messages.content("", settled, (), self._line.heard)
+            found = content("", settled, (), self._line.heard)
             self._held[turn.order] = HeldTurn(found, found.words[0].start, settled, turn.language, self._now)
         return self._release([order for order in self._held if order <= turn.order])
 
@@ -255,7 +283,7 @@ class AssemblyAIConversation:
         self._line.progress.beat(
             received=received,
             duration=messages.milliseconds(fields.get("total_duration_ms")),
-            factor=messages.number(fields.get("realtime_factor"), messages.SECONDS_MAX),
+            factor=reading.number(fields.get("realtime_factor"), messages.SECONDS_MAX),
             now=self._now,
         )
         return self._quiet()
@@ -291,19 +319,19 @@ class AssemblyAIConversation:
         return [*events, Revision(order, speakers)]
 
     def _warning(self, fields: Mapping[str, Any]) -> list[Event]:
-        code = messages.number(fields.get("warning_code"), messages.SECONDS_MAX)
-        return [Notice("warning", f"{'' if code is None else f'{code:g}: '}{messages.text(fields.get('warning'))}")]
+        code = reading.number(fields.get("warning_code"), messages.SECONDS_MAX)
+        return [Notice("warning", f"{'' if code is None else f'{code:g}: '}{reading.text(fields.get('warning'))}")]
 
     def _termination(self, fields: Mapping[str, Any]) -> list[Event]:
         if self._finished:
             return [Notice("malformed", "a second Termination")]
         self._finished = True
         events = self._release(self._held)
-        audio = messages.number(fields.get("audio_duration_seconds"), messages.SECONDS_MAX)
-        billed = messages.number(fields.get("session_duration_seconds"), messages.SECONDS_MAX)
+        audio = reading.number(fields.get("audio_duration_seconds"), messages.SECONDS_MAX)
+        billed = reading.number(fields.get("session_duration_seconds"), messages.SECONDS_MAX)
         return [*events, Finished(complete=self._asked and not self._open, audio_seconds=audio, billed_seconds=billed)]
 
     def _error(self, fields: Mapping[str, Any]) -> list[Event]:
         code = fields.get("error_code")
         known = isinstance(code, int) and not isinstance(code, bool)
-        return [Refused(code if known else None, messages.text(fields.get("error")))]
+        return [Refused(code if known else None, reading.text(fields.get("error")))]

@@ -1,39 +1,22 @@
-"""AssemblyAI's messages: read with tolerance, and the text and words of a `Turn` made to agree.
+"""AssemblyAI's messages, read with tolerance.
 
 A word must not be lost because one field beside it makes no sense, so each field is read for itself: what is wrong
-is as good as missing. Text and words then complete each other, because neither is always whole: a partial's
-`transcript` holds the settled words only, and either may be empty. Times are whole milliseconds of the session's
-audio; a word without them is spread evenly over the space between its neighbours.
+is as good as missing. A partial's `transcript` holds the settled words only, and either it or the words may be empty:
+they complete each other (`content`). Times are whole milliseconds of the session's audio.
 
 It does not know which messages there were before (the conversation).
 """
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-import msgspec
-
-from stenod.providers.base import SpokenWord
+from stenod.providers.content import TurnWord, word_times
+from stenod.providers.reading import number, text
 
 SECONDS_MAX = 86_400.0
 """No session lasts a day: a time beyond it is none."""
 TURN_ORDER_MAX = 2**31
-TEXT_CHARACTERS_MAX = 2000
-"""For names and sentences that go to logs; not for what was spoken."""
-
-
-@dataclass(frozen=True, slots=True)
-class TurnWord:
-    """One word as it stands in the message; times are None where it has none that make sense."""
-
-    text: str
-    start: float | None = None
-    end: float | None = None
-    confidence: float | None = None
-    speaker: str | None = None
-    settled: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,46 +36,6 @@ class Turn:
     def empty(self) -> bool:
         """Whether it says nothing at all."""
         return not self.text and not self.words
-
-
-@dataclass(frozen=True, slots=True)
-class Content:
-    """A turn's text and words, agreeing with each other."""
-
-    text: str
-    words: tuple[SpokenWord, ...]
-    end: float | None
-    """End of the last word that the provider gave a time; None where every time is ours."""
-
-
-def read_object(message: str) -> dict[str, Any] | None:
-    """Return a message's fields, None where it is no JSON object.
-
-    Strict first, for speed. Python's own reader takes what servers written in Python send by mistake (`NaN`, which
-    counts as missing, and half surrogates, which `text` replaces).
-    """
-    try:
-        fields = msgspec.json.decode(message)
-    except (msgspec.MsgspecError, ValueError, RecursionError):
-        try:
-            fields = json.loads(message, parse_constant=lambda _constant: None)
-        except (ValueError, RecursionError):
-            return None
-    return fields if isinstance(fields, dict) else None
-
-
-def text(value: object, characters_max: int | None = TEXT_CHARACTERS_MAX) -> str:
-    """Return a text that can be written as UTF-8, without surrounding space; empty where it is none."""
-    if not isinstance(value, str):
-        return ""
-    return value.strip()[:characters_max].encode("utf-8", "replace").decode()
-
-
-def number(value: object, largest: float) -> float | None:
-    """Return a number from 0 to `largest`; None for everything else."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= largest:
-        return None
-    return float(value)
 
 
 def milliseconds(value: object) -> float | None:
@@ -143,74 +86,15 @@ def revised_speakers(entry: Mapping[str, Any], words_count: int) -> tuple[str | 
     return tuple(one or speaker for one in found)
 
 
-def content(transcript: str, words: Sequence[TurnWord], known: Sequence[TurnWord], since: float) -> Content:
-    """Return text and words, completed from each other.
-
-    `known` are the words that were said of this turn before, `since` is where it can have begun at the earliest.
-    """
-    tokens = transcript.split()
-    joined = " ".join(word.text for word in words)
-    if not words:
-        words = _timed_like(tokens, known)
-    elif not transcript or _goes_on(joined, transcript):
-        transcript = joined
-    elif _goes_on(transcript, joined) and len(tokens) > len(words):
-        words = (*words, *(TurnWord(token) for token in tokens[len(words) :]))
-    ends = [word.end for word in words if word.end is not None]
-    return Content(transcript, _spread(words, known, since), ends[-1] if ends else None)
-
-
 def _read_word(entry: object, speaker: str | None) -> TurnWord | None:
     if not isinstance(entry, dict) or not (spelling := text(entry.get("text"), None)):
         return None
-    start, end = milliseconds(entry.get("start")), milliseconds(entry.get("end"))
-    if start is None or end is None:
-        start = end = end if start is None else start
+    start, end = word_times(milliseconds(entry.get("start")), milliseconds(entry.get("end")))
     return TurnWord(
         text=spelling,
         start=start,
-        end=end if start is None or end is None else max(start, end),
+        end=end,
         confidence=number(entry.get("confidence"), 1.0),
         speaker=label(entry.get("speaker")) or speaker,
         settled=entry.get("word_is_final") is True,
     )
-
-
-def _goes_on(longer: str, shorter: str) -> bool:
-    """Whether one text begins with the other and has more: letters and digits only, whatever their case."""
-    letters, begin = ("".join(letter for letter in one.casefold() if letter.isalnum()) for one in (longer, shorter))
-    return len(letters) > len(begin) and letters.startswith(begin)
-
-
-def _timed_like(tokens: Sequence[str], known: Sequence[TurnWord]) -> tuple[TurnWord, ...]:
-    """Return words for a bare text, with the times of the words known before where they are as many."""
-    if len(tokens) == len(known):
-        return tuple(replace(word, text=token) for token, word in zip(tokens, known, strict=True))
-    return tuple(TurnWord(token) for token in tokens)
-
-
-def _spread(words: Sequence[TurnWord], known: Sequence[TurnWord], since: float) -> tuple[SpokenWord, ...]:
-    """Return the words with times for all: a run of words without any shares the space that it stands in."""
-    starts = [word.start for word in known if word.start is not None]
-    ends = [word.end for word in known if word.end is not None]
-    left = min(starts, default=since)
-    spoken: list[SpokenWord] = []
-    waiting: list[TurnWord] = []
-    for word in words:
-        if word.start is None or word.end is None:
-            waiting.append(word)
-            continue
-        spoken += _shared(waiting, min(left, word.start), word.start)
-        waiting = []
-        spoken.append(SpokenWord(word.text, word.start, word.end, word.confidence, word.speaker))
-        left = word.end
-    spoken += _shared(waiting, left, max([left, *ends]))
-    return tuple(spoken)
-
-
-def _shared(words: Sequence[TurnWord], left: float, right: float) -> list[SpokenWord]:
-    step = (right - left) / len(words) if words else 0.0
-    return [
-        SpokenWord(word.text, left + place * step, left + (place + 1) * step, word.confidence, word.speaker)
-        for place, word in enumerate(words)
-    ]

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from stenod.core.transport import ConnectionEnded
-from stenod.providers.assemblyai_messages import read_object, text
+from stenod.providers.reading import read_object, text
 
 SCHEMES = {"wss": "https", "ws": "http"}
 TOKEN_CHARACTERS_MAX = 4096

@@ -34,8 +34,12 @@ class Limits:
     warm_seconds: float | None = None
     """A provider that has said nothing for so long, while no audio goes out, is sent some silence, so that it has
     something to answer; None: not needed."""
+    warm_first_seconds: float | None = None
+    """The same for one that has said nothing yet in this session; None: no other."""
     warm_chunk_seconds: float = 0.3
     """How much silence at a time, within the limits of a chunk."""
+    stall_seconds: float | None = None
+    """One that is sent speech never says nothing for so long, unless it has stalled; None: what is configured."""
     drain_seconds_max: float = 10.0
     """How long the last words may take after our goodbye."""
     reports_silence: bool = False
@@ -186,8 +190,11 @@ class Conversation(Protocol):
     def force_end(self) -> Frame | None:
         """Return the message that ends the open turn now; None where there is none."""
 
-    def goodbye(self) -> Sequence[Frame]:
-        """Return the messages that end the session in order; all audio was sent before them."""
+    def goodbye(self, *, hurried: bool = False) -> Sequence[Frame]:
+        """Return the messages that end the session in order; all audio was sent before them.
+
+        `hurried`: the connection is about to be closed, so that nothing can be waited for and said later.
+        """
 
     def receive(self, message: Frame, now: float) -> list[Event]:
         """Return what a message means, in order. Never raises for what a peer may send."""
@@ -203,6 +210,12 @@ class Conversation(Protocol):
 
         `clean`: the peer itself ended it in good order, with a close frame that says 1000 or has no code. Where that
         is a provider's only answer to our goodbye, `Finished` is among what is returned. A `Say` comes too late here.
+        """
+
+    def reconfigure(self, dialect: "Dialect") -> Sequence[Frame] | None:
+        """Return the messages that make this session one of `dialect`, whose options are newer, and count it as one.
+
+        Empty: it is one already. None: only a new session can be, and nothing has changed here.
         """
 
     def turn_open_since(self) -> float | None:

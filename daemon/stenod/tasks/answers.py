@@ -25,6 +25,11 @@ class Answers:
         self._waiting: deque[Frame] = deque()
         self._more = trio.Event()
 
+    @property
+    def room(self) -> bool:
+        """Whether what is said now goes out soon."""
+        return not self._waiting
+
     def say(self, frame: Frame) -> None:
         """Let it be sent, behind those before it; raises `ConnectionEnded` where too many wait."""
         if len(self._waiting) >= WAITING_MAX:

@@ -32,8 +32,8 @@ class Entrance:
     """One session's way in."""
 
     def __init__(self, *, dialect: Dialect, key: str, rate: int, connect: Connect, fetch: Fetch) -> None:
+        self.key = key
         self._dialect = dialect
-        self._key = key
         self._rate = rate
         self._connect = connect
         self._fetch = fetch
@@ -42,7 +42,7 @@ class Entrance:
     async def open(self, nursery: trio.Nursery, *, seconds: float) -> Connection:
         """Return the connection, within so many seconds, or raise `ConnectionEnded`."""
         latest = trio.current_time() + seconds
-        asked = self._dialect.request(key=self._key, rate=self._rate)
+        asked = self._dialect.request(key=self.key, rate=self._rate)
         request = await self._errand(asked, seconds) if isinstance(asked, Errand) else asked
         self._secret = request.secret
         left = latest - trio.current_time()

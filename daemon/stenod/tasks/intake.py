@@ -119,8 +119,8 @@ class Intake:
     def _convert(self, block: Block) -> None:
         """Convert and append; a change of format in mid-stream begins a new conversion."""
         if self._format != (block.rate, block.channels):
-            self._format = (block.rate, block.channels)
             self._converter = self._new_converter(block.rate, block.channels, self._journal.rate)
+            self._format = (block.rate, block.channels)
         assert self._converter is not None
         self._collected += self._converter.feed(block.pcm)
         if len(self._collected) >= 2 * APPEND_SECONDS * self._journal.rate:

@@ -35,7 +35,7 @@ async def part(
         try:
             if not said_goodbye:
                 with trio.move_on_after(GOODBYE_SECONDS):
-                    for frame in conversation.goodbye():
+                    for frame in conversation.goodbye(hurried=True):
                         await connection.send(frame, GOODBYE_SECONDS)
         except ConnectionEnded:
             log.debug("goodbye.failed", session=session)

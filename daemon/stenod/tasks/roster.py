@@ -19,6 +19,8 @@ from stenod.tasks.session import Session
 from stenod.tasks.sessions import Alone, Fatal, Sessions, Unavailable
 
 NEVER = math.inf
+SUBJECT = "providers"
+"""Of the status records about who serves."""
 ALONE_SECONDS = 90.0
 """Services count openings by the minute: what is refused for longer is a second session as such."""
 
@@ -58,7 +60,7 @@ class Roster:
             index = await self._next()
             session = await self._asked(nursery, index, late=late, reserved=reserved)
             if session is not None:
-                self._serve(index)
+                await self._serve(index)
                 return session
             if all(place.fatal is not None for place in self._places):
                 raise self._refused_by_all()
@@ -88,6 +90,10 @@ class Roster:
         """Let the session's lines come out after those of its predecessor."""
         self._of(session).sessions.order(session, after=after)
 
+    def reconfigure(self, session: Session) -> bool:
+        """Let an open session go on with its provider's present settings; return whether that is possible."""
+        return self._of(session).sessions.reconfigure(session)
+
     async def handed_over(self, session: Session) -> None:
         """Tell that a successor has taken over."""
         await self._of(session).sessions.records.handed_over(session)
@@ -115,7 +121,7 @@ class Roster:
             if place.out_until <= self._clock.now():
                 session = await self._asked(nursery, index, late=False, reserved=True)
                 if session is not None:
-                    self._serve(index)
+                    await self._serve(index)
                     return session
         return None
 
@@ -168,13 +174,16 @@ class Roster:
             self._out(place, unavailable.delay_seconds)
         return None
 
-    def _serve(self, index: int) -> None:
+    async def _serve(self, index: int) -> None:
         self._away_since = None
         self._places[index].fatal = None
-        if index != self._serving:
-            before, now = (self._places[place].sessions.provider.dialect.name for place in (self._serving, index))
-            self._log.warning("provider.changed", provider=now, before=before)
-        self._serving = index
+        previous, self._serving = self._serving, index
+        if index == previous:
+            return
+        before, now = (self._places[place].sessions.provider.dialect.name for place in (previous, index))
+        self._log.warning("provider.changed", provider=now, before=before)
+        told = self._places[index].sessions.records.tell
+        await told("back" if index == 0 else "changed", f"{now} has taken over from {before}", subject=SUBJECT)
 
     async def _refuse(self, place: _Place, fatal: Fatal) -> None:
         place.fatal = fatal

@@ -165,6 +165,15 @@ class Session:
         """Cut at the next point where it has been quiet for so long; the event is set when that is done."""
         return trio.Event() if self._pacer is None else self._pacer.cut_in_pause(seconds)
 
+    def reconfigure(self, dialect: Dialect, key: str) -> bool:
+        """Make it a session of the newer `dialect` as it runs; return whether that is done. Not before it is ready."""
+        known = self._phase is Phase.READY and key == self._entrance.key and self._answers.room
+        frames = self._conversation.reconfigure(dialect) if known else None
+        for frame in frames or ():
+            self._answers.say(frame)
+        self.dialect = self.dialect if frames is None else dialect
+        return frames is not None
+
     def abandon(self) -> None:
         """End it now; goodbye is still said where we are connected."""
         self._scope.cancel()
@@ -192,7 +201,6 @@ class Session:
         end: ConnectionEnded | None = None
         try:
             end = await self._converse(connection)
-            self._clean = end.clean and self._finished is None
             return self._failure(end)
         finally:
             # A peer that has closed hears no goodbye, and its close is no answer to one.
@@ -213,36 +221,30 @@ class Session:
                     await task()
                 except ConnectionEnded as ended:
                     ends.append(ended)
+                    if task is receiver:  # whoever else sees a close may see it before the last words
+                        self._clean = ended.clean and self._finished is None
                     # Where the peer ended it, what it said before is still to be read: the receiver comes to its end.
                     slack = 0.0 if ended.local or len(ends) > 1 or task is receiver else LAST_MESSAGES_SECONDS
                     nursery.cancel_scope.deadline = self._clock.now() + slack
 
             self._take(self._conversation.opened(connection.headers))
-            for task in (
-                receiver,
-                keepalive.run,
-                partial(self._ping, keepalive),
-                partial(self._stream, link),
-                partial(self._answers.run, link),
-            ):
+            outgoing = (partial(self._ping, keepalive), partial(self._stream, link), partial(self._answers.run, link))
+            for task in (receiver, keepalive.run, *outgoing):
                 nursery.start_soon(first_end, task)
         return ends[0]
 
     async def _receive(self, link: Link) -> None:
         """Decode and hand on, until the connection ends or the provider has finished."""
         while True:
-            frame = await link.receive()
-            self._take(self._conversation.receive(frame, self._clock.now()))
-            if self._finished is not None:
-                if self._phase is not Phase.DRAINING:
-                    await self._await_close(link)
-                raise ConnectionEnded("", close_code=NORMAL)
-
-    async def _await_close(self, link: Link) -> None:
-        """The provider ended it unasked and hears nothing any more: let its close say why, where one comes."""
-        with trio.move_on_after(CLOSE_SECONDS):
-            while True:
-                self._take(self._conversation.receive(await link.receive(), self._clock.now()))
+            self._take(self._conversation.receive(await link.receive(), self._clock.now()))
+            if self._finished is None:
+                continue
+            if self._phase is not Phase.DRAINING:
+                # The provider ended it unasked and hears nothing any more: its close says why, where one comes.
+                with trio.move_on_after(CLOSE_SECONDS):
+                    while True:
+                        self._take(self._conversation.receive(await link.receive(), self._clock.now()))
+            raise ConnectionEnded("", close_code=NORMAL)
 
     async def _ping(self, keepalive: Keepalive) -> None:
         """Ping once the provider is ready: until then the opening has its own deadline, which is longer."""

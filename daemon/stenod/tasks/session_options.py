@@ -25,9 +25,10 @@ class SessionOptions:
         return LivenessOptions(
             ping_seconds=self.ping_seconds,
             pong_seconds=self.pong_seconds,
-            stall_seconds=self.stall_seconds,
+            stall_seconds=min(self.stall_seconds, limits.stall_seconds or self.stall_seconds),
             keepalive_seconds=limits.keepalive_seconds,
             warm_seconds=limits.warm_seconds,
+            warm_first_seconds=limits.warm_first_seconds,
         )
 
     def chunk_rule(self, rate: int, limits: Limits) -> ChunkRule:

@@ -60,14 +60,14 @@ class SessionRecords:
             await self.tell("lost", rule.meaning, rule.remedy)
         self._log_end(session, rule, account)
 
-    async def tell(self, state: str, reason: str, remedy: str = "") -> None:
-        """Write a status record about the provider."""
+    async def tell(self, state: str, reason: str, remedy: str = "", *, subject: str = "provider") -> None:
+        """Write a status record about the provider, or about another subject."""
         self._provider.lost = self._provider.lost or state == "fatal"
         at = records.rfc3339(self._clock.wall())
         await self._journal.commit(
             [
                 records.Status(
-                    stream=self._journal.stream, at=at, subject="provider", state=state, reason=reason, remedy=remedy
+                    stream=self._journal.stream, at=at, subject=subject, state=state, reason=reason, remedy=remedy
                 )
             ]
         )

@@ -172,6 +172,13 @@ class Sessions:
         """Return how long a holding service waits before it tries a fatal provider again."""
         return self.provider.backoff.probe()
 
+    def reconfigure(self, session: Session) -> bool:
+        """Let an open session go on with the provider's present settings; return whether that is possible."""
+        if not session.reconfigure(self.provider.dialect, self.provider.key):
+            return False
+        self._log.info("session.reconfigured", session=session.name)
+        return True
+
     def order(self, session: Session, *, after: Session) -> None:
         """Let the session's lines come out after those of its predecessor."""
         self._transcript.expect(session, after)

@@ -34,9 +34,10 @@ class Sewing:
             return sewn.kept, sewn.doubtful
         if self._end_seam is None:
             self._end_seam = end_seam_at(await self._words_around(share_end, share_end, self._session.end), share_end)
-        ended = sew_end(self._end_seam, sewn.kept, rate)
+        # The whole turn again: without the words that one seam has found, the other would find their neighbours.
+        ended = sew_end(self._end_seam, words, rate)
         self._end_seam = ended.seam
-        return ended.kept, sewn.doubtful or ended.doubtful
+        return tuple(word for word in sewn.kept if word in ended.kept), sewn.doubtful or ended.doubtful
 
     @property
     def _reach(self) -> int:

@@ -121,7 +121,7 @@ class Supervisor:
         self._course.probe()
 
     def renew(self) -> None:
-        """Go over to a new session soon: the provider's settings have changed."""
+        """The provider's settings have changed: tell the session, or go over to a new one soon."""
         self._renewing = True
 
     async def run(self) -> Fatal | None:
@@ -249,7 +249,8 @@ class Supervisor:
                 return TAKE_BACK
             elif self._renewing:
                 self._renewing = False
-                return RotationPlan(now, now + CUT_SECONDS, moments.limit_at)
+                if not self._roster.reconfigure(session):
+                    return RotationPlan(now, now + CUT_SECONDS, moments.limit_at)
             elif self._is_clogged(session):
                 self._log.info("session.clogged", session=session.name, lag_seconds=round(self._journal.lag_seconds, 3))
                 return RotationPlan(now, now + CUT_SECONDS, moments.limit_at)

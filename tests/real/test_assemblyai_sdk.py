@@ -23,6 +23,11 @@ both = pytest.mark.parametrize("script", ["assemblyai_sdk", "assemblyai_sdk_asyn
 """The client of threads and the client of asyncio."""
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _installed() -> None:
+    require_peer("assemblyai_sdk")
+
+
 def finals(peer: Peer) -> list[dict[str, Any]]:
     """Return the ends of turns."""
     return [turn for turn in peer.of("Turn") if turn["end_of_turn"]]
@@ -55,7 +60,6 @@ def check_error(case: str, peer: Peer, code: int | None, text: str) -> None:
 @together
 async def test_a_transcript(place: Path, script: str, parameters: dict[str, Any]) -> None:
     """Begin, partials, finals and the counts come as the SDK's types, and not a word is missing."""
-    require_peer(script)
     async with emulator(place / "server") as server:
         (peer,) = await run(place, script, server, plan([["stream", TALK_SECONDS]], parameters))
         check_goodbye(peer, server, TALK_SECONDS)
@@ -74,7 +78,6 @@ async def test_a_transcript(place: Path, script: str, parameters: dict[str, Any]
 @together
 async def test_real_speech(place: Path) -> None:
     """The engine inside hears the sample that comes with stenod; the SDK has its words, each as it was said."""
-    require_peer("assemblyai_sdk")
     pcm = sample_pcm()
     seconds = len(pcm) // 2 // RATE
     async with emulator(place / "server", engine="pocketsphinx") as server:
@@ -87,12 +90,10 @@ async def test_real_speech(place: Path) -> None:
     assert distance <= WRONG_WORDS_MAX * len(expected), words
 
 
-@pytest.mark.xfail(strict=True, reason="the SDK writes a switch as True, which the emulator does not read yet")
 @both
 @together
 async def test_switches(place: Path, script: str) -> None:
     """Formatted turns come beside the raw ones, with the same number; a heartbeat comes as its type."""
-    require_peer(script)
     switches = ENGLISH | {"format_turns": True, "session_heartbeat": True, "language_detection": False}
     async with emulator(place / "server") as server:
         (peer,) = await run(place, script, server, plan([["stream", TALK_SECONDS]], switches))
@@ -104,12 +105,10 @@ async def test_switches(place: Path, script: str) -> None:
     assert ("Heartbeat", "HeartbeatEvent") in peer.types()
 
 
-@pytest.mark.xfail(strict=True, reason="the SDK writes a switch as True, which the emulator does not read yet")
 @both
 @together
 async def test_speakers(place: Path, script: str) -> None:
     """Who spoke is told with the words of finals, and corrected before the end."""
-    require_peer(script)
     async with emulator(place / "server") as server:
         (peer,) = await run(place, script, server, plan([["stream", TALK_SECONDS]], PRO | {"speaker_labels": True}))
         check_goodbye(peer, server, TALK_SECONDS)
@@ -125,7 +124,6 @@ async def test_speakers(place: Path, script: str) -> None:
 @together
 async def test_silence(place: Path, script: str) -> None:
     """Where it was asked for, stretches without speech are told, and none lies in a word."""
-    require_peer(script)
     steps = [["set_params", {"acknowledge_silence": True}], ["stream", TALK_SECONDS]]
     async with emulator(place / "server") as server:
         (peer,) = await run(place, script, server, plan(steps, PRO))
@@ -142,7 +140,6 @@ async def test_silence(place: Path, script: str) -> None:
 @together
 async def test_temporary_tokens(place: Path, script: str) -> None:
     """The SDK's own call mints one over HTTPS; it opens a session over WSS, no longer than was asked for."""
-    require_peer(script)
     mint = {"expires_in_seconds": 60, "max_session_duration_seconds": 600}
     async with emulator(place / "server", "--key", KEY) as server, tls(place, server) as (host, trust):
         one = plan([["stream", MID_TURN_SECONDS]], ENGLISH, url=host, options={"mint": mint})
@@ -160,7 +157,6 @@ async def test_temporary_tokens(place: Path, script: str) -> None:
 @together
 async def test_force_endpoint(place: Path, script: str) -> None:
     """A turn ends where the client says so, and no word is lost at the cut."""
-    require_peer(script)
     steps = [["stream", MID_TURN_SECONDS], ["force_endpoint", {}], ["stream", TALK_SECONDS - MID_TURN_SECONDS]]
     async with emulator(place / "server") as server:
         (peer,) = await run(place, script, server, plan(steps, ENGLISH))
@@ -174,7 +170,6 @@ async def test_force_endpoint(place: Path, script: str) -> None:
 @together
 async def test_update_configuration(place: Path, script: str) -> None:
     """What is changed on the way counts from then on: a longer pause makes one turn of two, and heartbeats come."""
-    require_peer(script)
     change = {"min_turn_silence": 5000, "session_heartbeat": True, "keyterms_prompt": ["stenod"]}
     steps = [["set_params", change], ["stream", TALK_SECONDS]]
     async with emulator(place / "server") as server:
@@ -189,7 +184,6 @@ async def test_update_configuration(place: Path, script: str) -> None:
 @together
 async def test_keep_alive(place: Path, script: str) -> None:
     """It holds a session that sends no audio beyond the inactivity limit that was asked for."""
-    require_peer(script)
     pause = [["wait", 3], ["keep_alive", {}], ["wait", 3], ["keep_alive", {}], ["wait", 3]]
     steps = [["stream", MID_TURN_SECONDS], *pause]
     async with emulator(place / "server") as server:
@@ -214,7 +208,6 @@ REFUSALS: dict[str, tuple[dict[str, Any], int, str]] = {
 @together
 async def test_refusals(place: Path, script: str) -> None:
     """Before Begin, once, with the server's own words and code."""
-    require_peer(script)
     async with emulator(place / "server", "--key", KEY, "--sessions-max", "0") as server:
         peers = await run(place, script, server, *(one for one, _, _ in REFUSALS.values()))
         assert len(REFUSALS) == len(server.of("attempt"))
@@ -239,7 +232,6 @@ FAULTS: dict[str, tuple[dict[str, Any], int | None, str]] = {
 @together
 async def test_ends_in_the_middle(place: Path, script: str) -> None:
     """One error with its code, and the SDK's session is over; it neither connects again nor says goodbye."""
-    require_peer(script)
     faults = [fault(audio=1.0, session=number, **one) for number, (one, _, _) in enumerate(FAULTS.values())]
     async with emulator(place / "server", faults="".join(faults)) as server:
         peers = await run(place, script, server, *[plan([["stream", 2.0], ["wait", 30]], ENGLISH)] * len(FAULTS))
@@ -250,12 +242,11 @@ async def test_ends_in_the_middle(place: Path, script: str) -> None:
         assert 1 == len(peer.of("Begin")), case
 
 
-BEGUN = ["wait", 1.0]
 RULES: dict[str, tuple[dict[str, Any], int, str]] = {
-    "short": (plan([BEGUN, ["stream", 2.0], ["wait", 30]], ENGLISH, chunk_seconds=0.02), 3007, "Violation: 20.0 ms"),
-    "long": (plan([BEGUN, ["stream", 2.4], ["wait", 30]], ENGLISH, chunk_seconds=1.2), 3007, "Violation: 1200.0 ms"),
+    "short": (plan([["stream", 2.0], ["wait", 30]], ENGLISH, chunk_seconds=0.02), 3007, "Violation: 20.0 ms"),
+    "long": (plan([["stream", 2.4], ["wait", 30]], ENGLISH, chunk_seconds=1.2), 3007, "Violation: 1200.0 ms"),
     "idle": (plan(ONCE, ENGLISH | {"inactivity_timeout": 5}), 3006, "inactivity.*5 seconds"),
-    "change": (plan([BEGUN, ["set_params", {"vad_threshold": 2.0}], *ONCE], ENGLISH), 3006, "Invalid 'vad_threshold'"),
+    "change": (plan([["set_params", {"vad_threshold": 2.0}], *ONCE], ENGLISH), 3006, "Invalid 'vad_threshold'"),
 }
 
 
@@ -263,7 +254,6 @@ RULES: dict[str, tuple[dict[str, Any], int, str]] = {
 @together
 async def test_broken_rules(place: Path, script: str) -> None:
     """Chunks too short and too long, no sign of life, a change out of range: the error says what was wrong."""
-    require_peer(script)
     async with emulator(place / "server") as server:
         peers = await run(place, script, server, *(one for one, _, _ in RULES.values()))
     for (case, (_, code, text)), peer in zip(RULES.items(), peers, strict=True):
@@ -277,7 +267,6 @@ STATUSES = (401, 403, 429, 503)
 @together
 async def test_an_upgrade_that_is_refused(place: Path, script: str) -> None:
     """The HTTP status is the error's code, and there is one attempt only."""
-    require_peer(script)
     faults = [fault(kind="status", status=status, attempt=number) for number, status in enumerate(STATUSES)]
     async with emulator(place / "server", faults="".join(faults)) as server:
         peers = await run(place, script, server, *[plan(ONCE, ENGLISH)] * len(STATUSES))
@@ -290,7 +279,6 @@ async def test_an_upgrade_that_is_refused(place: Path, script: str) -> None:
 @together
 async def test_a_handshake_that_hangs(place: Path, script: str) -> None:
     """The SDK gives up, tries again, and has its session."""
-    require_peer(script)
     async with emulator(place / "server", faults=fault(kind="slow", duration=60.0, attempt=0)) as server:
         one = plan([["stream", MID_TURN_SECONDS]], ENGLISH, options={"connect_seconds": 10.0})
         (peer,) = await run(place, script, server, one)
@@ -304,7 +292,6 @@ async def test_a_handshake_that_hangs(place: Path, script: str) -> None:
 @together
 async def test_leaving_without_a_goodbye(place: Path, script: str) -> None:
     """A close without Terminate is the client's end: no counts, nothing amiss."""
-    require_peer(script)
     async with emulator(place / "server") as server:
         one = plan([["stream", MID_TURN_SECONDS]], ENGLISH, options={"terminate": False})
         (peer,) = await run(place, script, server, one)

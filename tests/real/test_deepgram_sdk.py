@@ -26,6 +26,11 @@ both = pytest.mark.parametrize("script", ["deepgram_sdk", "deepgram_sdk_asyncio"
 """The client of threads and the client of asyncio."""
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _installed() -> None:
+    require_peer("deepgram_sdk")
+
+
 def finals(peer: Peer) -> list[dict[str, Any]]:
     """Return the results that are final."""
     return [one for one in peer.of("Results") if one["is_final"]]
@@ -71,7 +76,6 @@ def check_end(case: str, peer: Peer, code: int | None, text: str) -> None:
 @together
 async def test_a_transcript(place: Path, script: str) -> None:
     """Results, interim and final, the detector's events and the metadata come as the SDK's types."""
-    require_peer(script)
     parameters = NOVA | {"smart_format": True, "vad_events": True, "utterance_end_ms": 1000, "diarize": True}
     async with emulator(place / "server") as server:
         (peer,) = await run(place, script, server, plan([["stream", TALK_SECONDS]], parameters))
@@ -94,7 +98,6 @@ async def test_a_transcript(place: Path, script: str) -> None:
 @together
 async def test_real_speech(place: Path) -> None:
     """The engine inside hears the sample that comes with stenod; the SDK has its words, each as it was said."""
-    require_peer("deepgram_sdk")
     seconds = len(sample_pcm()) // 2 // RATE
     pcm = sample_pcm()[: seconds * RATE * 2]
     async with emulator(place / "server", engine="pocketsphinx") as server:
@@ -111,7 +114,6 @@ async def test_real_speech(place: Path) -> None:
 @together
 async def test_finalize(place: Path, script: str) -> None:
     """What was heard so far becomes final when the client says so, and no word is lost at the cut."""
-    require_peer(script)
     steps = [CUT[0], ["wait", 0.5], ["send_finalize", {}], ["wait", 0.5], CUT[1]]
     async with emulator(place / "server") as server:
         (peer,) = await run(place, script, server, plan(steps, NOVA))
@@ -125,7 +127,6 @@ async def test_finalize(place: Path, script: str) -> None:
 @together
 async def test_keep_alive(place: Path, script: str) -> None:
     """It holds a session beyond the 10 s without audio, and the pause does not count in the times."""
-    require_peer(script)
     pause = [["wait", 4], ["send_keep_alive", {}], ["wait", 4], ["send_keep_alive", {}], ["wait", 4]]
     async with emulator(place / "server") as server:
         (peer,) = await run(place, script, server, plan([CUT[0], *pause, CUT[1]], NOVA))
@@ -138,7 +139,6 @@ async def test_keep_alive(place: Path, script: str) -> None:
 @together
 async def test_configure(place: Path, script: str) -> None:
     """Terms can be changed on Nova-3, and what is left out stays; on older models the refusal has its code."""
-    require_peer(script)
     steps = [
         ["stream", 0.5],
         ["send_configure", {"keyterms": ["stenod"]}],
@@ -156,11 +156,9 @@ async def test_configure(place: Path, script: str) -> None:
     assert ["CONFIGURE_KEYTERMS_NOT_SUPPORTED"] == [one["code"] for one in older.of("ConfigureFailure")]
 
 
-@pytest.mark.xfail(strict=True, reason="the emulator tells terms that the change has not replaced")
 @together
 async def test_configure_of_features(place: Path) -> None:
     """A change that leaves the terms alone says nothing of them."""
-    require_peer("deepgram_sdk")
     changes = [["send_configure", {"features": {"numerals": True}}], ["send_configure", {"keyterms": None}]]
     async with emulator(place / "server") as server:
         steps = [["stream", 0.5], ["send_configure", {"keyterms": ["stenod"]}], *changes, ["wait", 0.5]]
@@ -187,7 +185,6 @@ REFUSALS: dict[str, tuple[dict[str, Any], int, str, str]] = {
 @together
 async def test_refusals(place: Path, script: str) -> None:
     """The upgrade is refused once, with the status; where the client shows more, it is Deepgram's answer."""
-    require_peer(script)
     async with emulator(place / "server", "--key", KEY, "--sessions-max", "0") as server:
         peers = await run(place, script, server, *(one[0] for one in REFUSALS.values()))
         assert len(REFUSALS) == len(server.of("attempt"))
@@ -214,7 +211,6 @@ ENDS: dict[str, tuple[dict[str, Any], dict[str, Any], int | None, str]] = {
 @together
 async def test_ends_in_the_middle(place: Path, script: str) -> None:
     """One error with the close code where there is one; the client neither connects again nor says goodbye."""
-    require_peer(script)
     faults = [fault(audio=0.5, session=number, **one[0]) for number, one in enumerate(ENDS.values())]
     async with emulator(place / "server", faults="".join(faults)) as server:
         peers = await run(place, script, server, *(one[1] for one in ENDS.values()))
@@ -239,7 +235,6 @@ RULES: dict[str, tuple[dict[str, Any], int, str]] = {
 @together
 async def test_broken_rules(place: Path, script: str) -> None:
     """No audio for 10 s, or bytes that are no audio: the metadata is incomplete, and the reason says why."""
-    require_peer(script)
     async with emulator(place / "server") as server:
         peers = await run(place, script, server, *(one for one, _, _ in RULES.values()))
     for (case, (_, code, text)), peer in zip(RULES.items(), peers, strict=True):
@@ -251,7 +246,6 @@ async def test_broken_rules(place: Path, script: str) -> None:
 @together
 async def test_a_server_that_goes_away(place: Path, script: str) -> None:
     """The library takes 1001 for an orderly end: nothing but a close without metadata tells of it."""
-    require_peer(script)
     async with emulator(place / "server", faults=fault(kind="close", code=1001, audio=0.5)) as server:
         v1, v2 = await run(place, script, server, plan(ONCE, NOVA), plan(ONCE, FLUX, **V2))
     for peer in (v1, v2):
@@ -291,7 +285,6 @@ def check_flux(peer: Peer, server: Emulator) -> list[Spoken]:
 @together
 async def test_flux_turns(place: Path, script: str) -> None:
     """Turns come as the SDK's types, a guess before each end, and what is open at the end in the last update."""
-    require_peer(script)
     eager = FLUX | {"eager_eot_threshold": 0.4}
     async with emulator(place / "server") as server:
         (peer,) = await run(place, script, server, plan([["stream", TALK_SECONDS]], eager, **V2))
@@ -312,7 +305,6 @@ async def test_flux_turns(place: Path, script: str) -> None:
 @together
 async def test_flux_forced_end(place: Path, script: str) -> None:
     """A turn ends where the client says so, and no word is lost at the cut."""
-    require_peer(script)
     steps = [CUT[0], ["wait", 0.5], ["send_force_end_turn", {}], ["wait", 0.5], CUT[1]]
     async with emulator(place / "server") as server:
         (peer,) = await run(place, script, server, plan([*steps, ["send_force_end_turn", {}]], FLUX, **V2))
@@ -326,7 +318,6 @@ async def test_flux_forced_end(place: Path, script: str) -> None:
 @together
 async def test_flux_configure(place: Path, script: str) -> None:
     """Thresholds count from then on: without a judgement, the time alone ends a turn; what is wrong is refused."""
-    require_peer(script)
     change = {"thresholds": {"eot_threshold": 1.0, "eot_timeout_ms": 1000}, "keyterms": ["stenod"]}
     steps = [["send_configure", change], ["send_configure", {"thresholds": {"eot_threshold": 0.1}}]]
     async with emulator(place / "server") as server:

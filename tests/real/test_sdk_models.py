@@ -38,6 +38,11 @@ KNOWN_TO_THE_SERVICE = {
 """Fields that the live services were seen to send, and that the SDKs' types do not have."""
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _installed() -> None:
+    require_peer("sdk_models")
+
+
 class Client:
     """A bare connection, and all messages that came."""
 
@@ -102,7 +107,6 @@ ENGLISH = {"sample_rate": RATE, "speech_model": "universal-streaming-english", "
 @together
 async def test_what_assemblyai_is_made_to_say(place: Path) -> None:
     """Everything that there is to say, and the ways to end."""
-    require_peer("sdk_models")
     pcm = speech(20.0)
     said: list[dict[str, Any]] = []
 
@@ -128,7 +132,6 @@ async def test_what_assemblyai_is_made_to_say(place: Path) -> None:
 @together
 async def test_what_deepgram_is_made_to_say(place: Path) -> None:
     """Results of every kind, the detector's events, answers to changes and to what cannot be read, the metadata."""
-    require_peer("sdk_models")
     audio = {"encoding": "linear16", "sample_rate": RATE}
     switches = dict.fromkeys(("interim_results", "vad_events", "smart_format", "diarize"), "true")
     said: list[dict[str, Any]] = []
@@ -160,7 +163,6 @@ async def test_what_deepgram_is_made_to_say(place: Path) -> None:
 @together
 async def test_what_flux_is_made_to_say(place: Path) -> None:
     """Turns, answers to changes, and the fatal error."""
-    require_peer("sdk_models")
     audio = {"encoding": "linear16", "sample_rate": RATE}
     said: list[dict[str, Any]] = []
 
@@ -220,7 +222,6 @@ def fixtures(value: Any) -> Iterator[dict[str, Any]]:
 @together
 async def test_what_the_providers_are_tested_with(place: Path, dialect: str) -> None:
     """The messages that our tests are made of are such as the SDKs read, but for what the tests leave out."""
-    require_peer("sdk_models")
     constants = vars(module_of(PROVIDERS / f"test_{dialect}_conversation.py")).values()
     messages = [completed(dialect, one) for value in constants for one in fixtures(value)]
     assert messages

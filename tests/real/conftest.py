@@ -1,26 +1,11 @@
 """What tests with real parts share: a part that is missing skips them, or, where all must run, fails them."""
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
-from typing import NoReturn
 
 import pytest
 from daemon import Beside, run_together
+from parts import lack, require_program
 from soundserver import PARTS, SoundServer
-
-
-def lack(told: str) -> NoReturn:
-    """Skip the test for what is not there; with STENOD_TEST_ALL=1, fail it."""
-    if os.environ.get("STENOD_TEST_ALL") == "1":
-        pytest.fail(f"{told}, and STENOD_TEST_ALL=1 wants every test to run")
-    pytest.skip(told)
-
-
-def require_program(program: str) -> None:
-    """Skip or fail the test if a program is not installed."""
-    if shutil.which(program) is None:
-        lack(f"{program} is not installed")
 
 
 @pytest.fixture(scope="module")

@@ -1,14 +1,12 @@
 """The main job with real processes: speech goes in by every door, and comes out as JSON lines."""
 
 import fcntl
-import json
 import os
 import shlex
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -16,14 +14,13 @@ import pytest
 import soundfile
 import soxr
 import trio
-from daemon import RATE, Spoken, Stenod, alignment, plain, speaks, stenod, together
+from daemon import RATE, Stenod, alignment, speaks, stenod, together
+from sample import WRONG_WORDS_MAX, sample_pcm, sample_truth
 from server import ANY_KEY, check_finals, check_heard, check_words, emulator, quiet_end, speech
 from soundserver import PARTS, SoundServer
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]
 
-SAMPLE = Path(str(resources.files("stenod") / "data" / "sample.flac"))
-WRONG_WORDS_MAX = 0.25
 TIME_SECONDS_MAX = 0.5
 POSITION_SAMPLES_MAX = RATE * 5 // 1000
 RECORDS = {"session", "final", "status", "gap"}
@@ -40,18 +37,6 @@ for number, start in enumerate(range(0, len(pcm), 3200), 1):
 time.sleep(60)
 """
 """A recorder, to stenod: it writes audio as it comes, and does not end by itself."""
-
-
-def sample_truth() -> list[Spoken]:
-    """Return the words of the sample as its makers state them."""
-    sentences = json.loads(SAMPLE.with_suffix(".json").read_text())["sentences"]
-    return [Spoken(plain(one["text"]), one["start"], one["end"]) for said in sentences for one in said["words"]]
-
-
-def sample_pcm() -> bytes:
-    audio, rate = soundfile.read(SAMPLE, dtype="int16")
-    assert (rate, 1) == (RATE, audio.ndim)
-    return bytes(audio.astype("<i2").tobytes())
 
 
 def stereo_flac(place: Path, pcm: bytes) -> Path:

@@ -12,10 +12,11 @@ from fakes.dialect import Behaviour
 from fakes.journal import Disk
 from fakes.source import ScriptedSource, Step, block, speech
 from fakes.theatre import Theatre
-from stenod.app import STUCK_SECONDS, Daemon, Outcome, Parts
+from stenod.app import Daemon, Outcome
 from stenod.core import records
 from stenod.core.reader import ReaderGone
 from stenod.core.source import SourceError
+from stenod.stream import STUCK_SECONDS, Parts, Stream
 from stenod.tasks.capture import Capture
 from stenod.tasks.printer import Printer
 
@@ -77,7 +78,8 @@ class FakeNotifier:
         self.told.append((trio.current_time(), "stopping"))
 
     def status(self, text: str) -> None:
-        """Do nothing."""
+        """See `tasks.watchdog.Notifier`."""
+        self.told.append((trio.current_time(), f"STATUS {text}"))
 
     def alive(self) -> None:
         """See `tasks.watchdog.Notifier`."""
@@ -110,20 +112,18 @@ class House:
             capture = Capture(
                 source=source, journal=theatre.journal, converter=Plain, clock=theatre.clock, log=theatre.log
             )
-        self.daemon = Daemon(
-            Parts(
-                journal=theatre.journal,
-                capture=capture,
-                transcript=theatre.transcript,
-                printer=Printer(theatre.journal, self.output),
-                supervisor=theatre.supervisor,
-                notifier=self.notifier,
-                clock=theatre.clock,
-                log=theatre.log,
-                drain_seconds=10.0,
-                signals=self._open_signals,
-            )
+        parts = Parts(
+            journal=theatre.journal,
+            capture=capture,
+            transcript=theatre.transcript,
+            printer=Printer(theatre.journal, self.output),
+            supervisor=theatre.supervisor,
+            clock=theatre.clock,
+            log=theatre.log,
+            drain_seconds=10.0,
         )
+        self.stream = Stream(parts)
+        self.daemon = Daemon([self.stream], notifier=self.notifier, log=theatre.log, signals=self._open_signals)
 
     @contextmanager
     def _open_signals(self, *numbers: int) -> Iterator[AsyncIterator[int]]:
@@ -312,6 +312,13 @@ async def test_told_when_it_is_ready(autojump_clock: trio.abc.Clock, nursery: tr
         await house.run(40.0)
         assert len(house.notifier.at("ready")) == 1
         assert least <= house.notifier.at("ready")[0] - began <= least + 1.0
+
+
+async def test_the_status_tells_the_lag(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
+    """What it is doing, and how much waits."""
+    house = House(nursery, microphone(), Behaviour(dial_seconds=1e6), signals=[(42.0, SIGTERM)])
+    await house.run(60.0)
+    assert [40.0] == house.notifier.at("STATUS connecting; 40 s to be transcribed")
 
 
 async def test_the_watchdog_starves_with_the_microphone(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:

@@ -14,7 +14,7 @@ import click
 import trio
 
 from stenod import engagement
-from stenod.app import Daemon, Outcome, Parts
+from stenod.app import Daemon, Outcome
 from stenod.config import Loaded, holds_on_fatal, load, state_directory
 from stenod.core.log import Log
 from stenod.core.retention import RetentionLimits
@@ -36,6 +36,7 @@ from stenod.leftovers import leave, look_behind, meant_for
 from stenod.options import InputKind, Options
 from stenod.recovery import open_ledger
 from stenod.reload import Reload
+from stenod.stream import Parts, Stream
 from stenod.tasks.capture import Capture
 from stenod.tasks.hush import Hush, QuietOptions, QuietPolicy
 from stenod.tasks.journal import Journal
@@ -80,8 +81,14 @@ async def run(assembly: Assembly) -> Outcome:
         journal = _journal(assembly, log)
         try:
             _ask_who(assembly, journal)
-            parts = _parts(assembly, journal, providers, log)
-            outcome = await Daemon(parts).run()
+            daemon = Daemon(
+                [Stream(_parts(assembly, journal, providers, log))],
+                notifier=Notifier(assembly.environment),
+                log=log,
+                reload=_reload(assembly, providers, log),
+                services=(partial(_flush_log, assembly.telemetry),),
+            )
+            outcome = await daemon.run()
         finally:
             journal.close()
         nursery.cancel_scope.cancel()
@@ -172,13 +179,10 @@ def _parts(assembly: Assembly, journal: Journal, providers: Sequence[Provider], 
         transcript=transcript,
         printer=printer,
         supervisor=supervisor,
-        notifier=Notifier(assembly.environment),
         clock=clock,
         log=log,
-        reload=_reload(assembly, providers, log),
         drain_seconds=options.supervisor.drain_seconds,
         sync_seconds=options.journal.sync_seconds,
-        services=(partial(_flush_log, assembly.telemetry),),
     )
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import trio
 import trio.testing
 
-from stenod.app import Daemon, Outcome, Parts
+from stenod.app import Daemon, Outcome
 from stenod.core import records
 from stenod.core.backoff import Backoff, OpeningBudget
 from stenod.core.source import Block, SourceLost
@@ -30,6 +30,7 @@ from stenod.emulator.oracle import synthesize, words_between
 from stenod.emulator.server import Emulator, EmulatorOptions
 from stenod.options import Options, table_of
 from stenod.services import SERVICES
+from stenod.stream import Parts, Stream
 from stenod.tasks.capture import Capture
 from stenod.tasks.hush import Hush, QuietOptions
 from stenod.tasks.journal import Journal
@@ -465,7 +466,8 @@ class World:
         latest = self.end / RATE + PATIENCE_SECONDS
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
-            daemon = Daemon(self._parts())
+            stream = Stream(self._parts())
+            daemon = Daemon([stream], notifier=self.notifier, log=self.log, signals=no_signals)
             nursery.start_soon(self._watch)
             if self.conditions.stop_at is not None:
                 nursery.start_soon(self._stop, daemon, self.conditions.stop_at)
@@ -542,12 +544,10 @@ class World:
             transcript=transcript,
             printer=printer,
             supervisor=self.supervisor,
-            notifier=self.notifier,
             clock=self.clock,
             log=self.log,
             drain_seconds=10.0,
             sync_seconds=conditions.sync_seconds,
-            signals=no_signals,
         )
 
     def _provider(self, name: str) -> Provider:

@@ -107,6 +107,11 @@ class Supervisor:
         return self._course.state
 
     @property
+    def up(self) -> bool:
+        """Whether a live session is transcribing, or none is needed."""
+        return self._course.up.is_set()
+
+    @property
     def turned_at(self) -> float:
         """When it last did something, for the watchdog."""
         return self._course.turned_at

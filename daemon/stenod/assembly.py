@@ -1,7 +1,8 @@
 """The real parts: from a configuration to a running daemon, and what is said when it has ended.
 
 With `streams`, which builds each stream's, the only module that knows all of `edge`. What a person must be told (a key
-that is missing, a directory in use, audio that was left) is an exception with an exit code, or a line on standard error.
+that is missing, a directory in use, audio that was left) is an exception with an exit code, or a line on standard
+error.
 """
 
 import sys

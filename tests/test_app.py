@@ -357,3 +357,76 @@ async def test_a_defect_below_ends_the_process(autojump_clock: trio.abc.Clock, n
     with pytest.raises(BaseExceptionGroup):
         await house.run(20.0)
     house.theatre.check_server()
+
+
+def together(*houses: House) -> Daemon:
+    """Return one process with the stream of each; the first house has its service manager and its signals."""
+    first = houses[0]
+    return Daemon(
+        [house.stream for house in houses],
+        notifier=first.notifier,
+        log=first.theatre.log,
+        signals=first._open_signals,
+        reload=lambda: True,
+    )
+
+
+async def test_a_signal_stops_every_stream(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
+    """Each takes its last words, and the service manager is told once."""
+    houses = House(nursery, microphone(), signals=[(10.05, SIGTERM)]), House(nursery, microphone())
+    with trio.fail_after(15.0):
+        outcome = await together(*houses).run()
+    assert (True, 0) == (outcome.stopped, outcome.exit_code)
+    assert [10, 10] == [len(house.finals) for house in houses]
+    assert len(houses[0].notifier.at("stopping")) == 1
+    for house in houses:
+        house.theatre.check_all_transcribed()
+
+
+async def test_a_stream_that_is_over_stops_no_other(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
+    """The process ends with the last of them."""
+    houses = House(nursery, file(5)), House(nursery, file(20))
+    with trio.fail_after(30.0):
+        outcome = await together(*houses).run()
+    assert not outcome.stopped
+    assert [5, 20] == [len(house.finals) for house in houses]
+
+
+async def test_what_ends_one_stream_for_good_ends_all(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
+    """A key that is refused in the foreground, and a reader that has gone: they are the same for all of them."""
+    houses = House(nursery, microphone()), House(nursery, microphone(), BAD_KEY)
+    with trio.fail_after(15.0):
+        outcome = await together(*houses).run()
+    assert (77, False) == (outcome.exit_code, outcome.stopped)
+    houses = House(nursery, microphone()), House(nursery, microphone())
+    houses[1].output.lines_max = 3
+    with trio.fail_after(30.0):
+        outcome = await together(*houses).run()
+    assert outcome.reader_gone
+    for house in houses:
+        house.theatre.check_server()
+
+
+async def test_ready_and_healthy_when_all_are(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
+    """Told when the last one is reached, fed while every microphone is heard; the status is of the worst one."""
+    slow = House(nursery, microphone(100.0), Behaviour(ready_seconds=7.0))
+    house = House(nursery, microphone(), signals=[(200.0, SIGTERM)])
+    with trio.fail_after(230.0):
+        await together(house, slow).run()
+    assert [pytest.approx(7.0, abs=0.5)] == house.notifier.at("ready")
+    fed = house.notifier.at("alive")
+    assert 125.0 in fed
+    assert not [at for at in fed if 100.0 + STUCK_SECONDS < at < 200.0]
+    assert ["STATUS room: connecting; 5 s to be transcribed"] == [
+        told for at, told in house.notifier.told if at == 5.0 and told.startswith("STATUS")
+    ]
+
+
+async def test_a_reload_reaches_every_stream(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
+    """Those that are held are tried again, at once."""
+    signals = [(30.0, SIGHUP), (60.0, SIGTERM)]
+    houses = [House(nursery, microphone(), BAD_KEY, Behaviour(), hold=True, signals=signals) for _ in range(2)]
+    with trio.fail_after(90.0):
+        await together(*houses).run()
+    for house in houses:
+        assert pytest.approx(30.0, abs=0.5) == house.theatre.server.dials[1]

@@ -14,9 +14,10 @@ import click
 import trio
 
 from stenod import engagement
-from stenod.app import Daemon, Outcome
+from stenod.app import Daemon, Outcome, Service
 from stenod.config import Loaded, load, state_directory
 from stenod.core.log import Log
+from stenod.core.source import Source
 from stenod.core.verdict import ExitCode
 from stenod.edge import state_directory as directories
 from stenod.edge import telemetry
@@ -25,13 +26,15 @@ from stenod.edge.state_directory import StateDirectory
 from stenod.edge.systemd import Notifier
 from stenod.edge.telemetry import Telemetry
 from stenod.engagement import NotPossible
-from stenod.inputs import source_of
+from stenod.inputs import source_of, streams_of
 from stenod.leftovers import leave, look_behind, meant_for
 from stenod.options import InputKind, Options
 from stenod.reload import Reload
+from stenod.stream import Stream
 from stenod.streams import Common, journals, stream_of
 from stenod.tasks.journal import Journal
 from stenod.tasks.provider import Provider
+from stenod.tasks.sharing import SharedSource
 
 LOG_FLUSH_SECONDS = 10.0
 
@@ -53,35 +56,71 @@ class Assembly:
 
 async def run(assembly: Assembly) -> Outcome:
     """Run the daemon to its end."""
-    options = assembly.options
+    options, environment = assembly.options, assembly.environment
 
     def log_of(stream: str) -> Log:
         return assembly.telemetry.get_logger(stream=stream)
 
-    log = log_of(options.stream)
+    log, streams = log_of(options.stream), _streams(assembly)
     async with trio.open_nursery() as nursery:
-        providers = await engagement.engaged(options, assembly.environment, nursery, log)
+        providers = await engagement.engaged(options, environment, nursery, log)
         for provider in providers:
             assembly.telemetry.conceal(provider.key)
-        with journals([options], assembly.directory, log_of) as (journal,):
-            _ask_who(assembly, journal)
-            common = Common(providers=providers, output=Output(), environment=assembly.environment)
+        with journals(streams, assembly.directory, log_of) as opened:
+            for journal in opened:
+                _ask_who(assembly, journal)
+            sources, services = _sources(options, streams)
+            built: list[Stream] = []
+
+            def probe() -> None:
+                for one in built:
+                    one.probe()
+
+            common = Common(
+                providers=providers,
+                output=Output(printers=len(streams)),
+                environment=environment,
+                relieved=probe,
+            )
+            built += [
+                stream_of(one, journal, source, common, log_of(one.stream))
+                for one, journal, source in zip(streams, opened, sources, strict=True)
+            ]
             daemon = Daemon(
-                [stream_of(options, journal, source_of(options), common, log)],
-                notifier=Notifier(assembly.environment),
+                built,
+                notifier=Notifier(environment),
                 log=log,
                 reload=_reload(assembly, providers, log),
-                services=(partial(_flush_log, assembly.telemetry),),
+                services=(partial(_flush_log, assembly.telemetry), *services),
             )
             outcome = await daemon.run()
         nursery.cancel_scope.cancel()
     return outcome
 
 
+def _streams(assembly: Assembly) -> list[Options]:
+    """Return the options of each stream; where nothing is recorded, of those that the journal has."""
+    options = assembly.options
+    named = streams_of(options)
+    if options.capture.source.kind is not InputKind.NONE:
+        return named
+    wanted = {one.stream: one for one in (*named, options)}
+    return [one for one in wanted.values() if assembly.directory.audio(one.stream).exists()] or [options]
+
+
+def _sources(options: Options, streams: Sequence[Options]) -> tuple[Sequence[Source | None], Sequence[Service]]:
+    """Return the source of each stream, and what must run for them: one that is live is opened once for all."""
+    source = source_of(options)
+    if source is None or not source.live or len(streams) == 1:
+        return [source_of(one) for one in streams], ()
+    shared = SharedSource(source, len(streams))
+    return shared.shares, (shared.run,)
+
+
 def _ask_who(assembly: Assembly, journal: Journal) -> None:
     """Let no other engine take what waits for a service: its words would stay, and the audio go."""
     options, path = assembly.options, assembly.directory.path
-    service = meant_for(path, options.stream)
+    service = meant_for(path, journal.stream)
     if not options.providers and service is not None and journal.cursor < journal.tail:
         message = (
             f"{journal.pending_seconds():.1f} s of audio in {path} wait for {service}, and no provider is named; say "

@@ -15,7 +15,7 @@ import trio
 from stenod.config import holds_on_fatal
 from stenod.core.log import Log
 from stenod.core.retention import RetentionLimits
-from stenod.core.source import Source
+from stenod.core.source import Source, SourceError
 from stenod.core.verdict import ExitCode
 from stenod.edge import http, retry, websocket
 from stenod.edge.dialling import Dialler
@@ -26,7 +26,7 @@ from stenod.edge.state_directory import StateDirectory
 from stenod.edge.system_clock import RealClock, SystemClock, boot_id
 from stenod.engagement import NotPossible
 from stenod.inputs import identity_of
-from stenod.options import Options
+from stenod.options import CaptureOptions, InputKind, Options
 from stenod.recovery import Recorded, open_ledger
 from stenod.stream import Parts, Stream
 from stenod.tasks.capture import Capture
@@ -54,6 +54,8 @@ class Common:
     providers: Sequence[Provider]
     output: Output
     environment: Mapping[str, str]
+    relieved: Callable[[], None]
+    """What a stream calls when a provider that had refused for good accepts it."""
 
 
 @contextmanager
@@ -124,6 +126,7 @@ def stream_of(options: Options, journal: Journal, source: Source | None, common:
         log=log,
         live=live,
         hush=hush,
+        relieved=common.relieved,
     )
     parts = Parts(
         journal=journal,
@@ -176,7 +179,7 @@ def _capture(options: Options, journal: Journal, source: Source, common: Common,
     return Capture(
         source=source,
         journal=journal,
-        converter=partial(_converter, options.capture.channel),
+        converter=partial(_converter, options.capture),
         clock=RealClock(),
         log=log,
         origin=0 if identity is None else journal.source_start(identity),
@@ -207,7 +210,16 @@ def _session_options(options: Options) -> SessionOptions:
     )
 
 
-def _converter(channel: int, rate_in: int, channels_in: int, rate_out: int) -> Any:
+def _converter(capture: CaptureOptions, rate_in: int, channels_in: int, rate_out: int) -> Any:
+    """Return what makes of the input one stream's audio; raises `SourceError` where the channels are not as named."""
     from stenod.edge.resampling import Converter
 
-    return Converter(rate_in, channels_in, rate_out, channel=channel)
+    names = len(capture.channel_names)
+    unnamed = names < channels_in and capture.source.kind is not InputKind.MICROPHONE
+    if names and (names > channels_in or unnamed):
+        message = (
+            f"the input has {channels_in} channel{'' if channels_in == 1 else 's'}, and capture.channel_names has "
+            f"{names}; give each channel one name"
+        )
+        raise SourceError(message, ExitCode.CONFIGURATION)
+    return Converter(rate_in, channels_in, rate_out, channel=capture.channel)

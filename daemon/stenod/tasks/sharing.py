@@ -10,10 +10,10 @@ alone, counted, and told with its next block. A pipe loses nothing by waiting, s
 It does not know channels: a block holds all of them, and each capture converts it to its own.
 """
 
+from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
-from itertools import count
 
 import trio
 
@@ -31,22 +31,24 @@ class SharedSource:
         self._source = source
         self._captures = captures
         self._openings: dict[int, _Opening] = {}
-        """Those that not every share has left."""
+        """By number: those that not every share has left."""
+        self._due: deque[_Opening] = deque()
         self._asked = trio.Event()
         self.shares = [Share(self, place, source) for place in range(captures)]
 
     async def run(self) -> None:
         """Read the source whenever captures ask for it. Runs for ever."""
-        for number in count():
-            while number not in self._openings:
-                self._asked = trio.Event()
-                await self._asked.wait()
-            await self._play(self._openings[number])
+        while True:
+            while self._due:
+                await self._play(self._due.popleft())
+            self._asked = trio.Event()
+            await self._asked.wait()
 
     def join(self, number: int) -> "_Opening":
         """Return the opening of this number, which is asked for if it is the first time."""
         if number not in self._openings:
             self._openings[number] = _Opening(self._captures)
+            self._due.append(self._openings[number])
             self._asked.set()
         return self._openings[number]
 

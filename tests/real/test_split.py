@@ -6,6 +6,8 @@ import shlex
 import signal
 import sys
 from collections import Counter
+from collections.abc import Callable
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -14,8 +16,9 @@ import numpy as np
 import pytest
 import soundfile
 import trio
-from daemon import RATE, Spoken, alignment, plain, speaks, stenod, together, words_of
+from daemon import RATE, Spoken, alignment, parent_of, plain, running_with, speaks, stenod, together, words_of
 from server import ANY_KEY, TIME_SECONDS_MAX, emulator
+from soundserver import PARTS, SoundServer, listening, sound_of
 
 from stenod.core.audit import audit
 from stenod.edge.inspection import read
@@ -170,3 +173,40 @@ async def test_the_engine_inside_hears_each_channel(place: Path) -> None:
         assert distance <= WRONG_WORDS_MAX * len(expected), actual
         assert all(abs(expected[i].start + seconds - actual[j].start) <= 0.5 for i, j in pairs)
     assert [] == list(daemon.state_home.iterdir())
+
+
+@together
+async def test_a_microphone_is_opened_once_for_all_channels(place: Path, require: Callable[[str], None]) -> None:
+    """One process reads the device, and each stream's session hears its own channel, exactly, at the same times."""
+    for program in PARTS:
+        require(program)
+    sound = await trio.to_thread.run_sync(SoundServer)
+    with sound:
+        await trio.to_thread.run_sync(partial(sound.load_microphone, channels=2))
+        async with emulator(place / "server") as server:
+            words = ("run", "--input", "mic", "--provider", "assemblyai", "--endpoint", server.url)
+            words += ("--state-dir", str(place / "journal"))
+            async with stenod(place, *words, **(sound_of(sound) | ANY_KEY | COURT)) as daemon:
+                await listening(sound)
+                await trio.to_thread.run_sync(sound.play, both(60.0).astype("<i2").tobytes())
+                await daemon.until(speaks("final", 2))
+                found = running_with("stenod.edge.microphone")
+                children = [pid for pid in found if parent_of(pid) == daemon.process.pid]
+                daemon.interrupt(signal.SIGTERM)
+                assert 0 == await daemon.end()
+            await server.stop()
+    assert 1 == len(children)
+    ids = {one["id"]: one["session"] for one in server.of("opened")}
+    offsets = dict[str, float]()
+    for ready in (line for line in daemon.of("session") if line["event"] == "ready"):
+        heard = [one for one in server.of("heard") if one["session"] == ids[ready["provider_session"]]]
+        assert {PLANS[ready["stream"]]} == {one["plan"] for one in heard if one["kind"] == "oracle"}
+        assert all(one["exact"] for one in heard if one["kind"] == "oracle")
+    for stream, plan in PLANS.items():
+        known = {text: start / RATE for text, start, _ in words_between(0, 60 * RATE, plan)}
+        printed = words_of([line for line in daemon.of("final") if line["stream"] == stream])
+        apart = [word.start - known[word.text] for word in printed if word.text in known]
+        assert max(apart) - min(apart) <= TIME_SECONDS_MAX
+        offsets[stream] = apart[-1]
+    assert abs(offsets["court-judge"] - offsets["court-counsel"]) <= TIME_SECONDS_MAX
+    assert set(PLANS) == set(tails(place / "journal"))

@@ -12,10 +12,11 @@ from fakes.dialect import Behaviour
 from fakes.journal import Disk
 from fakes.source import ScriptedSource, Step, block, speech
 from fakes.theatre import Theatre
-from stenod.app import STUCK_SECONDS, Daemon, Outcome, Parts
+from stenod.app import Daemon, Outcome
 from stenod.core import records
 from stenod.core.reader import ReaderGone
 from stenod.core.source import SourceError
+from stenod.stream import STUCK_SECONDS, Parts, Stream
 from stenod.tasks.capture import Capture
 from stenod.tasks.printer import Printer
 
@@ -77,7 +78,8 @@ class FakeNotifier:
         self.told.append((trio.current_time(), "stopping"))
 
     def status(self, text: str) -> None:
-        """Do nothing."""
+        """See `tasks.watchdog.Notifier`."""
+        self.told.append((trio.current_time(), f"STATUS {text}"))
 
     def alive(self) -> None:
         """See `tasks.watchdog.Notifier`."""
@@ -110,20 +112,18 @@ class House:
             capture = Capture(
                 source=source, journal=theatre.journal, converter=Plain, clock=theatre.clock, log=theatre.log
             )
-        self.daemon = Daemon(
-            Parts(
-                journal=theatre.journal,
-                capture=capture,
-                transcript=theatre.transcript,
-                printer=Printer(theatre.journal, self.output),
-                supervisor=theatre.supervisor,
-                notifier=self.notifier,
-                clock=theatre.clock,
-                log=theatre.log,
-                drain_seconds=10.0,
-                signals=self._open_signals,
-            )
+        parts = Parts(
+            journal=theatre.journal,
+            capture=capture,
+            transcript=theatre.transcript,
+            printer=Printer(theatre.journal, self.output),
+            supervisor=theatre.supervisor,
+            clock=theatre.clock,
+            log=theatre.log,
+            drain_seconds=10.0,
         )
+        self.stream = Stream(parts)
+        self.daemon = Daemon([self.stream], notifier=self.notifier, log=theatre.log, signals=self._open_signals)
 
     @contextmanager
     def _open_signals(self, *numbers: int) -> Iterator[AsyncIterator[int]]:
@@ -314,6 +314,13 @@ async def test_told_when_it_is_ready(autojump_clock: trio.abc.Clock, nursery: tr
         assert least <= house.notifier.at("ready")[0] - began <= least + 1.0
 
 
+async def test_the_status_tells_the_lag(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
+    """What it is doing, and how much waits."""
+    house = House(nursery, microphone(), Behaviour(dial_seconds=1e6), signals=[(42.0, SIGTERM)])
+    await house.run(60.0)
+    assert [40.0] == house.notifier.at("STATUS connecting; 40 s to be transcribed")
+
+
 async def test_the_watchdog_starves_with_the_microphone(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
     """A live source that neither delivers nor is reopened is stuck; a provider that fails for days is not."""
     house = House(nursery, microphone(100.0), BAD_KEY, signals=[(300.0, SIGTERM), (301.0, SIGTERM)], hold=True)
@@ -350,3 +357,76 @@ async def test_a_defect_below_ends_the_process(autojump_clock: trio.abc.Clock, n
     with pytest.raises(BaseExceptionGroup):
         await house.run(20.0)
     house.theatre.check_server()
+
+
+def together(*houses: House) -> Daemon:
+    """Return one process with the stream of each; the first house has its service manager and its signals."""
+    first = houses[0]
+    return Daemon(
+        [house.stream for house in houses],
+        notifier=first.notifier,
+        log=first.theatre.log,
+        signals=first._open_signals,
+        reload=lambda: True,
+    )
+
+
+async def test_a_signal_stops_every_stream(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
+    """Each takes its last words, and the service manager is told once."""
+    houses = House(nursery, microphone(), signals=[(10.05, SIGTERM)]), House(nursery, microphone())
+    with trio.fail_after(15.0):
+        outcome = await together(*houses).run()
+    assert (True, 0) == (outcome.stopped, outcome.exit_code)
+    assert [10, 10] == [len(house.finals) for house in houses]
+    assert len(houses[0].notifier.at("stopping")) == 1
+    for house in houses:
+        house.theatre.check_all_transcribed()
+
+
+async def test_a_stream_that_is_over_stops_no_other(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
+    """The process ends with the last of them."""
+    houses = House(nursery, file(5)), House(nursery, file(20))
+    with trio.fail_after(30.0):
+        outcome = await together(*houses).run()
+    assert not outcome.stopped
+    assert [5, 20] == [len(house.finals) for house in houses]
+
+
+async def test_what_ends_one_stream_for_good_ends_all(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
+    """A key that is refused in the foreground, and a reader that has gone: they are the same for all of them."""
+    houses = House(nursery, microphone()), House(nursery, microphone(), BAD_KEY)
+    with trio.fail_after(15.0):
+        outcome = await together(*houses).run()
+    assert (77, False) == (outcome.exit_code, outcome.stopped)
+    houses = House(nursery, microphone()), House(nursery, microphone())
+    houses[1].output.lines_max = 3
+    with trio.fail_after(30.0):
+        outcome = await together(*houses).run()
+    assert outcome.reader_gone
+    for house in houses:
+        house.theatre.check_server()
+
+
+async def test_ready_and_healthy_when_all_are(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
+    """Told when the last one is reached, fed while every microphone is heard; the status is of the worst one."""
+    slow = House(nursery, microphone(100.0), Behaviour(ready_seconds=7.0))
+    house = House(nursery, microphone(), signals=[(200.0, SIGTERM)])
+    with trio.fail_after(230.0):
+        await together(house, slow).run()
+    assert [pytest.approx(7.0, abs=0.5)] == house.notifier.at("ready")
+    fed = house.notifier.at("alive")
+    assert 125.0 in fed
+    assert not [at for at in fed if 100.0 + STUCK_SECONDS < at < 200.0]
+    assert ["STATUS room: connecting; 5 s to be transcribed"] == [
+        told for at, told in house.notifier.told if at == 5.0 and told.startswith("STATUS")
+    ]
+
+
+async def test_a_reload_reaches_every_stream(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
+    """Those that are held are tried again, at once."""
+    signals = [(30.0, SIGHUP), (60.0, SIGTERM)]
+    houses = [House(nursery, microphone(), BAD_KEY, Behaviour(), hold=True, signals=signals) for _ in range(2)]
+    with trio.fail_after(90.0):
+        await together(*houses).run()
+    for house in houses:
+        assert pytest.approx(30.0, abs=0.5) == house.theatre.server.dials[1]

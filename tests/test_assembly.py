@@ -87,13 +87,14 @@ STEREO = np.random.default_rng(3).integers(-10_000, 10_000, (8000, 2)).astype("<
 
 
 @contextmanager
-def recording(place: Path, channel: int) -> Iterator[subprocess.Popen[str]]:
+def recording(place: Path, channel: int = 0, names: str = "") -> Iterator[subprocess.Popen[str]]:
     """The daemon on a file with another voice on each channel; nobody is there to transcribe it."""
+    variables = {"STENOD_CAPTURE_CHANNEL": str(channel), "STENOD_CAPTURE_CHANNEL_NAMES": names}
     soundfile.write(place / "two.wav", STEREO, 16_000, subtype="PCM_16")
     words = ["run", "--input", place / "two.wav", "--provider", "assemblyai", "--endpoint", "ws://127.0.0.1:9"]
     process = subprocess.Popen(
         [sys.executable, "-m", "stenod", *words, "--state-dir", place / "state"],
-        env=os.environ | {"STENOD_CAPTURE_CHANNEL": str(channel), "ASSEMBLYAI_API_KEY": "0" * 32},
+        env=os.environ | variables | {"ASSEMBLYAI_API_KEY": "0" * 32},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -125,4 +126,31 @@ def test_a_channel_that_a_file_does_not_have(tmp_path: Path) -> None:
     told = "stenod: there is no channel 3 in the input, it has 2 (capture.channel); choose 1 to 2, or 0 for all"
     assert (78, "") == (process.returncode, out)
     assert told in err.splitlines()
+    assert "Traceback" not in err
+
+
+@pytest.mark.slow
+def test_each_channel_that_has_a_name_has_a_journal(tmp_path: Path) -> None:
+    """In one state directory, sample by sample what was on its channel; one process keeps them all."""
+    folders = [tmp_path / "state" / f"default-{name}" / "audio" for name in ("judge", "counsel")]
+    stored, latest = [b"", b""], time.monotonic() + 60.0
+    with recording(tmp_path, names="judge,counsel"):
+        while {len(one) for one in stored} != {2 * len(STEREO)} and time.monotonic() < latest:
+            time.sleep(0.05)
+            stored = [b"".join(path.read_bytes() for path in sorted(one.glob("*.s16le"))) for one in folders]
+    assert [STEREO[:, place].tobytes() for place in (0, 1)] == stored
+    ledger = Ledger(tmp_path / "state" / "ledger.sqlite")
+    assert [("default-counsel", 16_000), ("default-judge", 16_000)] == ledger.streams()
+    ledger.close()
+
+
+@pytest.mark.parametrize("names", ["judge", "judge,counsel,clerk"])
+def test_each_channel_of_a_file_needs_a_name(tmp_path: Path, names: str) -> None:
+    """Too few and too many are the same sentence, said once."""
+    with recording(tmp_path, names=names) as process:
+        out, err = process.communicate(timeout=60.0)
+    count = len(names.split(","))
+    told = f"stenod: the input has 2 channels, and capture.channel_names has {count}; give each channel one name"
+    assert (78, "") == (process.returncode, out)
+    assert 1 == err.splitlines().count(told)
     assert "Traceback" not in err

@@ -159,3 +159,11 @@ def test_a_file_of_certificates_that_cannot_be_used(tmp_path: Path) -> None:
     """It is looked at before anybody relies on it."""
     _, _, errors = found(tls__ca_file=str(tmp_path / "ca.pem"))
     assert errors[0].startswith(f"cannot read tls.ca_file {tmp_path / 'ca.pem'}: No such file")
+
+
+def test_the_streams_that_channels_become_are_told() -> None:
+    """Which channel is whose, before anything is recorded under the wrong name."""
+    names = {"stream": "court", "capture.input": "mic", "capture.channel_names": ["judge", "counsel"]}
+    found = examine(load(None, {}, names), {})
+    assert "court-judge (channel 1), court-counsel (channel 2)" == found.facts["streams"]
+    assert "streams" not in examine(load(None, {}, {}), {}).facts

@@ -310,6 +310,42 @@ def test_a_channel_that_raw_input_does_not_have() -> None:
     assert 3 == load(None, {}, {"capture.input": "talk.wav", "capture.channel": 3}).options.capture.channel
 
 
+@pytest.mark.parametrize(
+    ("overrides", "complaint"),
+    [
+        (
+            {"capture.channel_names": ["a", "a"]},
+            'capture.channel_names: ["a", "a"] does not name channels; allowed: up',
+        ),
+        (
+            {"capture.channel_names": ["a/b"]},
+            'capture.channel_names: ["a/b"] does not name channels; allowed: up to 32',
+        ),
+        ({"capture.channel_names": [""]}, 'capture.channel_names: [""] does not name channels; allowed: up'),
+        (
+            {"capture.channel_names": ["a", "b"], "capture.channel": 2},
+            "capture.channel: 2 is one channel, and capture.channel_names has each heard; allowed: 0, or without the",
+        ),
+        (
+            {"capture.channel_names": ["a", "b"], "capture.input": "-"},
+            'capture.channel_names: ["a", "b"] are 2, and capture.input_channels is 1; allowed: one name a channel',
+        ),
+        (
+            {"capture.channel_names": ["a", "b" * 32], "stream": "s" * 40},
+            f"capture.channel_names: the stream {'s' * 40}-{'b' * 32} would have 73 characters; allowed: up to 64",
+        ),
+        (
+            {"capture.channel_names": ["a", "b"], "supervisor.one_session": True},
+            "supervisor.one_session: true, and capture.channel_names has 2 streams with a session each; allowed: false",
+        ),
+    ],
+)
+def test_names_that_channels_cannot_have(overrides: dict[str, object], complaint: str) -> None:
+    """Each is a stream of its own, in a folder of its own, with a session of its own."""
+    (told,) = complaints(None, {}, overrides)
+    assert told.startswith(complaint)
+
+
 def test_variables_carry_lists_tables_and_truth() -> None:
     """Lists are separated by commas, tables are JSON, truth is true, false, 1 or 0."""
     environment = {

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from stenod.inputs import identity_of, source_of
+from stenod.inputs import identity_of, source_of, streams_of
 from stenod.options import CaptureOptions, Options
 
 
-def options(text: str, **rest: int) -> Options:
+def options(text: str, **rest: object) -> Options:
     """The configuration with this input."""
     return replace(Options(), capture=CaptureOptions(input=text, **rest))
 
@@ -63,3 +63,20 @@ def test_a_microphone_knows_its_channel() -> None:
 def test_what_is_heard_only_once_has_no_identity(text: str) -> None:
     """There is no place in it to go on from."""
     assert identity_of(options(text)) is None
+
+
+def test_a_channel_with_a_name_is_a_stream() -> None:
+    """With the first channel first, its own source that can be read again, and its share of the disk."""
+    whole = replace(options("sample", channel_names=("judge", "2")), stream="court")
+    found = streams_of(whole)
+    assert [("court-judge", 1), ("court-2", 2)] == [(one.stream, one.capture.channel) for one in found]
+    assert 2 == len({identity_of(one) for one in found})
+    assert whole.journal.audio_bytes_max == sum(one.journal.audio_bytes_max for one in found)
+    assert [Options()] == streams_of(Options())
+
+
+def test_a_microphone_is_opened_with_all_channels_that_have_names() -> None:
+    """Once for all of them."""
+    source = source_of(options("mic:USB", channel_names=("a", "b", "c")))
+    assert source is not None
+    assert ["3", "USB"] == source._child[-2:]  # type: ignore[attr-defined]

@@ -18,7 +18,7 @@ from stenod.core.timeline import Span, State
 from stenod.edge.inspection import read
 from stenod.edge.ledger import Ledger, LedgerUnusable
 from stenod.edge.segments import Segments
-from stenod.recovery import Opened, open_ledger
+from stenod.recovery import Opened, Recorded, open_ledger
 from stenod.tasks.journal import Journal
 from stenod.tasks.stored_audio import Keeping
 
@@ -42,10 +42,11 @@ class Place:
         """Open everything as the daemon does."""
         used = self.audio.exists()
         segments = Segments(self.audio, SAMPLES_MAX)
-        self.opened = open_ledger(self.ledger, STREAM, RATE, segments, self.log, unix=self.clock.wall(), used=used)
+        recorded = Recorded(stream=STREAM, rate=RATE, segments=segments, used=used)
+        self.opened = open_ledger(self.ledger, [recorded], self.log, unix=self.clock.wall())
         journal = Journal(
             stream=STREAM,
-            state=self.opened.state,
+            state=self.opened.states[STREAM],
             segments=segments,
             ledger=self.opened.ledger,
             clock=self.clock,
@@ -53,8 +54,8 @@ class Place:
             log=self.log,
             keeping=Keeping(),
         )
-        if self.opened.status is not None:
-            journal.note(self.opened.status)
+        for told in self.opened.statuses:
+            journal.note(told)
         return journal
 
     async def record(self) -> list[str]:
@@ -66,7 +67,7 @@ class Place:
             [status(f"before {n}" * 400) for n in range(50)], [(0, 2 * RATE, State.TRANSCRIBED, None)]
         )
         journal.forget(0.0)
-        journal.close()
+        close(journal)
         return [record.id for record in written]
 
     def lines(self) -> list[dict[str, Any]]:
@@ -79,6 +80,12 @@ class Place:
         """What was set aside."""
         found = (path.name for path in self.directory.glob("ledger.sqlite.damaged-*"))
         return sorted(name for name in found if not name.endswith(("-wal", "-shm")))
+
+
+def close(journal: Journal) -> None:
+    """Close it and its ledger."""
+    journal.close()
+    journal._ledger.close()
 
 
 def shuffled(data: bytes) -> bytes:
@@ -122,7 +129,7 @@ async def test_a_damaged_ledger_costs_no_audio(
     assert max(before) < written[0].id
     assert ["damaged", "here"] == [line["state"] for line in place.lines()]
     assert str(place.aside[0]) in place.lines()[0]["reason"]
-    journal.close()
+    close(journal)
     (found,) = [audit(stock) for stock in read(tmp_path)]
     assert found.faults == ()
     assert found.seconds == {"unknown": 2.0, "transcribed": 1.0, "pending": 2.0}
@@ -131,7 +138,7 @@ async def test_a_damaged_ledger_costs_no_audio(
     assert len(place.aside) == 1
     assert again.recovered(5 * RATE - 1)
     assert [Span(3 * RATE, 5 * RATE)] == again.pending(0, again.tail)
-    again.close()
+    close(again)
 
 
 @pytest.mark.parametrize("how", ["deleted", "emptied", "with its log left"])
@@ -150,9 +157,9 @@ async def test_a_ledger_that_is_gone(autojump_clock: trio.abc.Clock, tmp_path: P
     written, _ = await journal.commit([status("after")])
     assert max(before) < written[0].id
     assert place.opened is not None
-    assert place.opened.status is not None
-    assert "gone" in place.opened.status.reason
-    journal.close()
+    (told,) = place.opened.statuses
+    assert "gone" in told.reason
+    close(journal)
 
 
 async def test_damage_upon_damage(autojump_clock: trio.abc.Clock, tmp_path: Path) -> None:
@@ -166,7 +173,7 @@ async def test_damage_upon_damage(autojump_clock: trio.abc.Clock, tmp_path: Path
         assert highest < written[0].id
         highest = max(record.id for record in written)
         assert journal.pending(0, journal.tail)
-        journal.close()
+        close(journal)
         assert len(place.aside) == number + 1
 
 
@@ -191,4 +198,30 @@ async def test_damage_that_shows_at_work_is_mended_by_the_next_start(
     written, _ = await journal.commit([status("after")])
     assert max(before) < written[0].id
     assert [Span(2 * RATE, 5 * RATE)] == journal.pending(0, journal.tail)
-    journal.close()
+    close(journal)
+
+
+@pytest.mark.parametrize("found", ["at the opening", "in the second stream"])
+async def test_several_streams_go_on_in_the_same_ledger(
+    autojump_clock: trio.abc.Clock, tmp_path: Path, found: str
+) -> None:
+    """Whichever of them shows the damage: it is set aside once, all begin anew, and each is told."""
+    place = Place(tmp_path)
+    streams = [
+        Recorded(stream=stream, rate=RATE, segments=Segments(tmp_path / stream / "audio", SAMPLES_MAX), used=used)
+        for used in (False, True)
+        for stream in ("hall", STREAM)
+    ]
+    first = open_ledger(place.ledger, streams[:2], place.log, unix=1.0)
+    assert (["hall", STREAM], ()) == (list(first.states), first.statuses)
+    if found == "in the second stream":
+        first.ledger._commits.execute("INSERT INTO span VALUES (?, 5, 3, 'quiet', NULL)", (STREAM,))
+        first.ledger._commits.commit()
+    first.ledger.close()
+    if found == "at the opening":
+        place.ledger.write_bytes(shuffled(place.ledger.read_bytes()))
+    second = open_ledger(place.ledger, streams[2:], place.log, unix=2.0)
+    assert [1, 1] == [state.epoch for state in second.states.values()]
+    assert ["hall", STREAM] == [status.stream for status in second.statuses]
+    assert len(place.aside) == 1
+    second.ledger.close()

@@ -15,7 +15,7 @@ from fakes.journal import Disk
 from fakes.log import FakeLog
 from fakes.source import ScriptedSource, block, quiet, speech
 from fakes.world import CollectedOutput, SilentNotifier, VirtualClock, no_signals
-from stenod.app import Daemon, Parts
+from stenod.app import Daemon
 from stenod.core.backoff import Backoff, OpeningBudget
 from stenod.core.timeline import State
 from stenod.core.verdict import Rule, Severity, Verdict
@@ -38,6 +38,7 @@ from stenod.providers.base import (
 )
 from stenod.providers.billing import FREE
 from stenod.providers.standard_rules import STANDARD_RULES
+from stenod.stream import Parts, Stream
 from stenod.tasks.capture import Capture
 from stenod.tasks.printer import Printer
 from stenod.tasks.provider import Provider
@@ -191,14 +192,13 @@ async def test_a_provider_nobody_knows(autojump_clock: trio.abc.Clock) -> None:
         transcript=transcript,
         printer=Printer(journal, output),
         supervisor=supervisor,
-        notifier=SilentNotifier(),
         clock=clock,
         log=log,
         drain_seconds=10.0,
-        signals=no_signals,
     )
+    daemon = Daemon([Stream(parts)], notifier=SilentNotifier(), log=log, signals=no_signals)
     with trio.fail_after(1000.0):
-        assert 0 == (await Daemon(parts).run()).exit_code
+        assert 0 == (await daemon.run()).exit_code
     assert [] == journal.pending(0, journal.tail)
     assert {State.TRANSCRIBED} == {one.state for one in journal.settled()}
     assert ["crowded", "ended-as-asked"] == [line["rule"] for line in log.of("session.ended")]

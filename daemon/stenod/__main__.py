@@ -76,7 +76,8 @@ def _told(error: BaseException) -> int:
         _say(f"stenod: cannot write: {leaves[0]}; make room")
         return ExitCode.CANNOT_CREATE
     if isinstance(codes[0], int) and all(code is not None for code in codes):
-        _say("\n".join(f"stenod: {line}" for leaf in leaves for line in str(leaf).splitlines()))
+        lines = [f"stenod: {line}" for leaf in leaves for line in str(leaf).splitlines()]
+        _say("\n".join(dict.fromkeys(lines)))  # streams of one source have one reason
         return codes[0]
     _say("".join(traceback.format_exception(error)) + f"stenod: defect: {type(error).__name__}: {error}")
     return ExitCode.SOFTWARE

@@ -20,6 +20,7 @@ from stenod.config import ConfigErrors, Loaded, holds_on_fatal, is_service, opti
 from stenod.core.verdict import ExitCode
 from stenod.edge.dialling import Dialler, UntrustedError
 from stenod.edge.secrets import SecretError, SecretMissing
+from stenod.inputs import streams_of
 from stenod.options import InputKind, Options, table_of
 from stenod.services import SERVICES, Service
 from stenod.values import notation
@@ -76,6 +77,9 @@ def examine(loaded: Loaded, environment: Mapping[str, str]) -> Finding:
         "state": str(directory or "a temporary directory"),
         "providers": ", ".join(options.providers) or "the engine inside",
     }
+    if options.capture.channel_names:
+        told = [f"{one.stream} (channel {one.capture.channel})" for one in streams_of(options)]
+        facts["streams"] = ", ".join(told)
     warnings = list(_odd_input(loaded))
     errors = []
     if directory is None and is_service(environment):

@@ -52,6 +52,8 @@ WHERE_KEYS_BELONG = (
 SECRET_NAME = re.compile(r"(?:^|[._-])(?:api_?key|key|token|secret|password|authorization)$", re.IGNORECASE)
 SECRET_VALUE = re.compile(r"[0-9a-fA-F]{32,}|eyJ[\w-]{8,}\.[\w-]+\.[\w-]*")
 """What the keys and the temporary tokens of services look like."""
+CHANNEL_NAME = re.compile(r"[A-Za-z0-9._-]{1,32}", re.ASCII)
+CHANNELS_MAX = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +231,12 @@ def _check_input_rate(value: int) -> None:
         raise Unfit(f"{value} is out of range", "allowed: 0, or a whole number from 4000 to 384000 (Hz, not kHz)")
 
 
+def _check_channel_names(value: tuple[str, ...]) -> None:
+    allowed = f"allowed: up to {CHANNELS_MAX} names, each once, of 1 to 32 letters, digits, dots, underscores, hyphens"
+    if len(set(value)) != len(value) or len(value) > CHANNELS_MAX or not all(map(CHANNEL_NAME.fullmatch, value)):
+        raise Unfit(f"{notation(value)} does not name channels", allowed)
+
+
 def _check_chunk_ms(value: int) -> None:
     if 0 < value < 50:
         raise Unfit(f"{value} is out of range", "allowed: 0, or a whole number from 50 to 1000")
@@ -267,6 +275,7 @@ CHECKS: Mapping[str, Callable[[Any], None]] = {
     "providers": _check_providers,
     "capture.input": _check_input,
     "capture.input_rate": _check_input_rate,
+    "capture.channel_names": _check_channel_names,
     "pacer.chunk_ms": _check_chunk_ms,
     **{f"{table_of(name)}.{ENDPOINT}": _check_endpoint for name in SERVICES},
     **{f"{table_of(name)}.key_file": _check_key_file for name in SERVICES},

@@ -1,7 +1,11 @@
-"""From the configured input to the source that is read: each kind's module is imported when it is the one."""
+"""From the configured input to the source that is read: each kind's module is imported when it is the one.
+
+And to the streams that it becomes: one, or one a channel, each with options of its own.
+"""
 
 import os
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from stat import S_ISREG
 
@@ -9,16 +13,31 @@ from stenod.core.source import Source
 from stenod.options import InputKind, Options
 
 
+def streams_of(options: Options) -> list[Options]:
+    """Return the options of each stream: of the one, or of one a channel that has a name."""
+    names = options.capture.channel_names
+    if not names:
+        return [options]
+    journal = replace(options.journal, audio_bytes_max=options.journal.audio_bytes_max // len(names))
+
+    def one(number: int, name: str) -> Options:
+        capture = replace(options.capture, channel=number)
+        return replace(options, stream=f"{options.stream}-{name}", capture=capture, journal=journal)
+
+    return [one(number, name) for number, name in enumerate(names, start=1)]
+
+
 def source_of(options: Options) -> Source | None:
-    """Return the source that the configuration names; None for `none`."""
+    """Return the source that the configuration names, with all channels that are heard; None for `none`."""
     chosen = options.capture.source
+    channel = max(options.capture.channel, len(options.capture.channel_names))
     rate = options.capture.input_rate or options.capture.rate
     channels = options.capture.input_channels
     match chosen.kind:
         case InputKind.MICROPHONE:
             from stenod.edge.microphone import Microphone
 
-            return Microphone(chosen.argument or None, rate=options.capture.rate, channel=options.capture.channel)
+            return Microphone(chosen.argument or None, rate=options.capture.rate, channel=channel)
         case InputKind.SAMPLE:
             from stenod.edge.soundfile import sample
 

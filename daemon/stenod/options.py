@@ -106,6 +106,10 @@ class CaptureOptions:
     """Channels of raw input (`-` and `command:`); they are mixed to one, unless `channel` says which."""
     channel: Annotated[int, Meta(ge=0, le=256)] = 0
     """The one channel that is heard of a microphone, a file or raw input, counted from 1. 0: all, mixed to one."""
+    channel_names: tuple[str, ...] = ()
+    """Hear each channel by itself, as a stream of its own: with `["judge", "counsel"]` the stream `court` becomes two,
+    `court-judge` (the first channel) and `court-counsel`, each with its own timeline, sessions and lines. Each channel
+    of the input gets a name; of a microphone the first ones do. Each is paid for. Empty: one stream."""
 
     @property
     def source(self) -> Input:
@@ -122,8 +126,8 @@ class JournalOptions:
     quiet_hours: Annotated[float, Meta(ge=0.0, le=8760.0)] = 24.0
     """How long audio is kept that was not sent because nobody spoke in it, should that have been a mistake."""
     audio_bytes_max: Annotated[int, Meta(ge=33_554_432, le=10**15)] = 4_000_000_000
-    """The most that all audio may take. Past it the oldest goes: what is kept, then quiet, then what was still to be
-    transcribed, which is printed as a gap. 4 GB are 34 hours at 16000 samples a second."""
+    """The most that all audio may take, several streams alike. Past it the oldest goes: what is kept, then quiet, then
+    what was still to be transcribed, which is printed as a gap. 4 GB are 34 hours at 16000 samples a second."""
     audio_hours_max: Annotated[float, Meta(ge=1.0, le=87600.0)] = 168.0
     """The oldest audio that is kept, for a provider that is away or because of `keep_audio`."""
     free_bytes_min: Annotated[int, Meta(ge=0, le=10**15)] = 200_000_000

@@ -4,7 +4,9 @@ One that is damaged is set aside, loudly; its streams go on at the audio that is
 """
 
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from stenod.core import records
@@ -22,34 +24,49 @@ REMEDY = (
 )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """A stream that the ledger is opened for; `used`: it was recorded before."""
+
+    stream: str
+    rate: int
+    segments: Segments
+    used: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A ledger, its stream, and what a person must be told once."""
+    """A ledger, its streams by name, and what a person must be told once, in each of them."""
 
     ledger: Ledger
-    state: StreamState
-    status: records.Status | None = None
+    states: Mapping[str, StreamState]
+    statuses: Sequence[records.Status] = ()
 
 
-def open_ledger(path: Path, stream: str, rate: int, segments: Segments, log: Log, *, unix: float, used: bool) -> Opened:
-    """Open the ledger and its stream; raises `LedgerUnusable` where no new one can be begun either.
+def open_ledger(path: Path, streams: Sequence[Recorded], log: Log, *, unix: float) -> Opened:
+    """Open the ledger and streams of it, all in the same one; `unix` is now.
 
-    `used`: whether the stream was recorded before; `unix` is now.
+    Raises `LedgerUnusable` where no new one can be begun either.
     """
+    used = any(one.used for one in streams)
     gone = used and (not path.exists() or path.stat().st_size == 0)
     if salvage.orphaned(path):
         salvage.set_aside(path, time.strftime(MOMENT, time.gmtime(unix)))
     try:
-        ledger, state = _opened(path, stream, rate, segments, unix=unix, used=used)
+        opened = _opened(path, streams, unix=unix)
     except LedgerDamaged as damaged:
         aside = salvage.set_aside(path, time.strftime(MOMENT, time.gmtime(unix)))
         log.error("ledger.damaged", reason=str(damaged), kept=str(aside), remedy=REMEDY)
-        status = _status(stream, f"the ledger was damaged and is kept as {aside.name}", unix)
-        return Opened(*_opened(path, stream, rate, segments, unix=unix, used=used), status)
+        reason = f"the ledger was damaged and is kept as {aside.name}"
+        return replace(_opened(path, streams, unix=unix), statuses=_statuses(streams, reason, unix))
     if not gone:
-        return Opened(ledger, state)
+        return opened
     log.error("ledger.gone", path=str(path), remedy=REMEDY)
-    return Opened(ledger, state, _status(stream, "the ledger was gone", unix))
+    return replace(opened, statuses=_statuses(streams, "the ledger was gone", unix))
+
+
+def _statuses(streams: Sequence[Recorded], reason: str, unix: float) -> list[records.Status]:
+    return [_status(one.stream, reason, unix) for one in streams]
 
 
 def _status(stream: str, reason: str, unix: float) -> records.Status:
@@ -63,17 +80,17 @@ def _status(stream: str, reason: str, unix: float) -> records.Status:
     )
 
 
-def _opened(
-    path: Path, stream: str, rate: int, segments: Segments, *, unix: float, used: bool
-) -> tuple[Ledger, StreamState]:
+def _opened(path: Path, streams: Sequence[Recorded], *, unix: float) -> Opened:
     ledger = Ledger(path)
 
-    def begin() -> Beginning:
-        lost = [_plausible(salvage.salvaged(one).get(stream)) for one in salvage.all_aside(path)]
-        return beginning(segments.written(), lost, used=used, rate=rate, unix=unix)
+    def begin(one: Recorded) -> Beginning:
+        lost = [_plausible(salvage.salvaged(aside).get(one.stream)) for aside in salvage.all_aside(path)]
+        return beginning(one.segments.written(), lost, used=one.used, rate=one.rate, unix=unix)
 
     try:
-        return ledger, ledger.open_stream(stream, rate, begin)
+        return Opened(
+            ledger, {one.stream: ledger.open_stream(one.stream, one.rate, partial(begin, one)) for one in streams}
+        )
     except BaseException:
         ledger.close()
         raise

@@ -243,3 +243,29 @@ async def test_a_line_after_a_cancelled_one_waits_for_it(pipe: tuple[int, int]) 
         async with trio.open_nursery() as nursery:
             nursery.start_soon(output.write, b"second\n")
             assert HUGE[10:] + b"second\n" == await read(pipe[0], len(HUGE) - 10 + 7)
+
+
+@pytest.mark.parametrize("order", [(True, False), (False, True)])
+async def test_printers_that_share_it_begin_before_any_writes(pipe: tuple[int, int], order: tuple[bool, bool]) -> None:
+    """Half a line may be another's: whoever writes first begins on a line of its own, and every line is whole."""
+    output = Output(pipe[1], printers=2)
+
+    async def print_lines(name: str, cut: bool, pause: float) -> None:
+        await trio.sleep(pause)
+        await output.begin(cut=cut)
+        for number in range(100):
+            await output.write(f'{{"{name}":{number}}}\n'.encode())
+
+    with trio.fail_after(10):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(print_lines, "a", order[0], 0.0)
+            await trio.sleep(0.05)
+            assert not select.select([pipe[0]], [], [], 0)[0]
+            nursery.start_soon(print_lines, "b", order[1], 0.05)
+    got = os.read(pipe[0], 1 << 16)
+    assert got.startswith(b"\n")
+    lines = got.split()
+    for name in ("a", "b"):
+        expected = [f'{{"{name}":{number}}}'.encode() for number in range(100)]
+        assert expected == [line for line in lines if line.startswith(f'{{"{name}"'.encode())]
+    assert 200 == len(lines)

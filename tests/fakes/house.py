@@ -13,11 +13,12 @@ from fakes.journal import Disk
 from fakes.log import FakeLog
 from fakes.source import ScriptedSource, block, quiet, speech
 from fakes.world import CollectedOutput, SilentNotifier, VirtualClock, no_signals
-from stenod.app import Daemon, Parts
+from stenod.app import Daemon
 from stenod.core.backoff import Backoff, OpeningBudget
 from stenod.edge.resampling import Converter
 from stenod.edge.retry import until_open
 from stenod.providers.base import Dialect
+from stenod.stream import Parts, Stream
 from stenod.tasks.capture import Capture
 from stenod.tasks.hush import Hush, QuietOptions, QuietPolicy
 from stenod.tasks.printer import Printer
@@ -55,7 +56,9 @@ class House:
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
             with trio.fail_after(3600.0):
-                assert 0 == (await Daemon(self._parts()).run()).exit_code
+                stream = Stream(self._parts())
+                daemon = Daemon([stream], notifier=SilentNotifier(), log=self.log, signals=no_signals)
+                assert 0 == (await daemon.run()).exit_code
             nursery.cancel_scope.cancel()
 
     @property
@@ -109,11 +112,9 @@ class House:
             transcript=transcript,
             printer=Printer(journal, self.output),
             supervisor=supervisor,
-            notifier=SilentNotifier(),
             clock=clock,
             log=log,
             drain_seconds=10.0,
-            signals=no_signals,
         )
 
 

@@ -25,7 +25,10 @@ KEY = "sk-secret"
 
 
 class Theatre:
-    """`limit_seconds` is the provider's session limit; the other arguments are the supervisor's."""
+    """`limit_seconds` is the provider's session limit; the other arguments are the supervisor's.
+
+    `beside`: another stream of the same process, with the same provider.
+    """
 
     def __init__(
         self,
@@ -38,21 +41,26 @@ class Theatre:
         per_minute: float = 10.0,
         disk: Disk | None = None,
         transcribes: bool = True,
+        beside: "Theatre | None" = None,
     ) -> None:
         self.clock = FakeClock()
         self.log = FakeLog()
         self.disk = disk or Disk()
         self.journal = self.disk.journal(self.clock)
-        self.server = ToyServer(nursery, *behaviours)
+        self.server = ToyServer(nursery, *behaviours) if beside is None else beside.server
         limits = Limits(
             chunk_seconds_min=0.05, chunk_seconds_max=1.0, drain_seconds_max=6.0, session_seconds_max=limit_seconds
         )
-        self.provider = Provider(
-            dialect=ToyDialect(limits=limits),
-            key=KEY,
-            backoff=Backoff(Random(7)),
-            budget=OpeningBudget(per_minute),
-            rate_ratio_max=1.25,
+        self.provider = (
+            Provider(
+                dialect=ToyDialect(limits=limits),
+                key=KEY,
+                backoff=Backoff(Random(7)),
+                budget=OpeningBudget(per_minute),
+                rate_ratio_max=1.25,
+            )
+            if beside is None
+            else beside.provider
         )
         self.transcript = Transcript(self.journal)
         if transcribes:
@@ -75,7 +83,9 @@ class Theatre:
             clock=self.clock,
             log=self.log,
             live=live,
+            relieved=lambda: self.relieved_at.append(trio.current_time()),
         )
+        self.relieved_at: list[float] = []
         self.outcome: Fatal | None = None
         self.returned_at: float | None = None
         self.returned = trio.Event()

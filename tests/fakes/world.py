@@ -9,15 +9,16 @@ Determinism: every random number is seeded, trio's own order of tasks included (
 
 import random
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 import trio
 import trio.testing
 
-from stenod.app import Daemon, Outcome, Parts
+from stenod.app import Daemon, Outcome
 from stenod.core import records
 from stenod.core.backoff import Backoff, OpeningBudget
 from stenod.core.source import Block, SourceLost
@@ -30,6 +31,7 @@ from stenod.emulator.oracle import synthesize, words_between
 from stenod.emulator.server import Emulator, EmulatorOptions
 from stenod.options import Options, table_of
 from stenod.services import SERVICES
+from stenod.stream import Parts, Stream
 from stenod.tasks.capture import Capture
 from stenod.tasks.hush import Hush, QuietOptions
 from stenod.tasks.journal import Journal
@@ -251,14 +253,18 @@ class SilentNotifier:
 
 
 class OracleSource:
-    """The oracle's audio from 0 to `end`, at the pace of the clock (live) or as it is read (a file)."""
+    """The oracle's audio from 0 to `end`, at the pace of the clock (live) or as it is read (a file).
+
+    `plans`: one a channel; the conditions' own is the only one otherwise.
+    """
 
     description = "oracle"
     ends = True
     clocked = True
 
-    def __init__(self, conditions: Conditions, end: int) -> None:
+    def __init__(self, conditions: Conditions, end: int, plans: Sequence[str] = ()) -> None:
         self.live = conditions.live
+        self._plans = plans or (conditions.plan,)
         self._conditions = conditions
         self._end = end
         self._block = round(conditions.block_seconds * RATE)
@@ -285,9 +291,10 @@ class OracleSource:
             await trio.sleep_until(ready_at)
             if self._outage(ready_at):
                 raise SourceLost("the device has gone")
-        pcm = synthesize(self._position, count, rate=RATE, plan=self._conditions.plan).tobytes()
+        channels = [synthesize(self._position, count, rate=RATE, plan=plan) for plan in self._plans]
+        pcm = np.stack(channels, axis=1).tobytes()
         self._position += count
-        return Block(pcm=pcm, rate=RATE, channels=1, monotonic=ready_at if self.live else None)
+        return Block(pcm=pcm, rate=RATE, channels=len(channels), monotonic=ready_at if self.live else None)
 
     def _outage(self, now: float) -> bool:
         return any(start < now <= end for start, end in self._conditions.device_outages)
@@ -409,7 +416,7 @@ class WorldDisk:
 class World:
     """One run: build it inside trio, `run` it, then ask what became of every sample."""
 
-    def __init__(self, conditions: Conditions, disk: WorldDisk | None = None) -> None:
+    def __init__(self, conditions: Conditions, disk: WorldDisk | None = None, stream: str = STREAM) -> None:
         self.disk = WorldDisk() if disk is None else disk
         self.conditions = conditions
         self.end = pause_after(round(conditions.seconds * RATE), conditions.plan)
@@ -449,8 +456,8 @@ class World:
         self.ledger = self.disk.ledger
         self.segments = MemorySegments(SEGMENT_SECONDS * RATE, self.disk.files)
         self.journal = Journal(
-            stream=STREAM,
-            state=self.ledger.open_stream(STREAM, RATE),
+            stream=stream,
+            state=self.ledger.open_stream(stream, RATE),
             segments=self.segments,
             ledger=self.ledger,
             clock=self.clock,
@@ -458,14 +465,17 @@ class World:
             log=self.log,
             keeping=conditions.keeping,
         )
+        self.source: Any = OracleSource(conditions, self.end)
+        self.converter: Callable[[int, int, int], Converter] = Converter
+        providers = ["simulated"] if conditions.second_faults is None else ["simulated", "second"]
+        self.providers = [self._provider(name) for name in providers]
         self._nursery: trio.Nursery | None = None
 
     async def run(self) -> None:
         """Run the daemon to its end."""
         latest = self.end / RATE + PATIENCE_SECONDS
         async with trio.open_nursery() as nursery:
-            self._nursery = nursery
-            daemon = Daemon(self._parts())
+            daemon = Daemon([self.stream(nursery)], notifier=self.notifier, log=self.log, signals=no_signals)
             nursery.start_soon(self._watch)
             if self.conditions.stop_at is not None:
                 nursery.start_soon(self._stop, daemon, self.conditions.stop_at)
@@ -482,6 +492,15 @@ class World:
             # The server sees the ends of its connections a moment later.
             await trio.sleep(PATIENCE_SECONDS / 2)
             nursery.cancel_scope.cancel()
+        self.finish()
+
+    def stream(self, nursery: trio.Nursery) -> Stream:
+        """Build the stream's tree; its servers run in the nursery."""
+        self._nursery = nursery
+        return Stream(self._parts())
+
+    def finish(self) -> None:
+        """Come to rest, as a process does at its end."""
         self.segments.finish_file()
         self.journal.forget(0.0)
         self.emulator.close()
@@ -496,15 +515,12 @@ class World:
 
     def _parts(self) -> Parts:
         conditions = self.conditions
-        source = OracleSource(conditions, self.end)
         printer = Printer(self.journal, self.output)
         transcript = Transcript(self.journal, printer.show if conditions.partials else None)
-        capture = Capture(source=source, journal=self.journal, converter=Converter, clock=self.clock, log=self.log)
+        capture = Capture(
+            source=self.source, journal=self.journal, converter=self.converter, clock=self.clock, log=self.log
+        )
         hush = Hush(self.journal, conditions.quiet or QuietOptions()) if conditions.live else None
-        providers = [self._provider("simulated")]
-        if conditions.second_faults is not None:
-            providers.append(self._provider("second"))
-        self.providers = providers
         desks = [
             Sessions(
                 provider=provider,
@@ -518,14 +534,14 @@ class World:
                 log=self.log,
                 hush=hush,
             )
-            for provider in providers
+            for provider in self.providers
         ]
         self.supervisor = Supervisor(
             journal=self.journal,
             roster=Roster(desks, clock=self.clock, log=self.log),
             options=SupervisorOptions(
                 hold=conditions.hold,
-                session_seconds_max=self._configured_seconds(providers[0]),
+                session_seconds_max=self._configured_seconds(self.providers[0]),
                 margin_seconds=conditions.margin_seconds,
                 in_order=conditions.in_order,
                 one_session=conditions.one_session,
@@ -542,12 +558,10 @@ class World:
             transcript=transcript,
             printer=printer,
             supervisor=self.supervisor,
-            notifier=self.notifier,
             clock=self.clock,
             log=self.log,
             drain_seconds=10.0,
             sync_seconds=conditions.sync_seconds,
-            signals=no_signals,
         )
 
     def _provider(self, name: str) -> Provider:

@@ -246,6 +246,23 @@ def alignment(expected: Sequence[str], actual: Sequence[str]) -> tuple[int, list
     return int(costs[-1, -1]), pairs[::-1]
 
 
+def running_with(word: str) -> list[int]:
+    """Return the processes that have this word on their command line."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdecimal() and word.encode() in (entry / "cmdline").read_bytes():
+                found.append(int(entry.name))
+        except OSError:
+            continue
+    return found
+
+
+def parent_of(pid: int) -> int:
+    """Return the process that started this one."""
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
 # Tests that run beside each other
 
 

@@ -21,6 +21,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import trio
+
 PARTS = ("pulseaudio", "pactl")
 """The programs without which there is no sound server (Debian: pulseaudio, pulseaudio-utils, libasound2-plugins)."""
 
@@ -186,3 +188,15 @@ class SoundServer:
             check=False,
             timeout=10,
         )
+
+
+async def listening(server: SoundServer) -> None:
+    """Return when somebody records from the server."""
+    with trio.fail_after(20):
+        while not await trio.to_thread.run_sync(server.control, ["list", "short", "source-outputs"]):  # noqa: ASYNC110
+            await trio.sleep(0.1)
+
+
+def sound_of(server: SoundServer) -> dict[str, str]:
+    """Return what a process needs to find the server; its directories stay its own."""
+    return {name: value for name, value in server.environment.items() if name not in ("HOME", "XDG_RUNTIME_DIR")}

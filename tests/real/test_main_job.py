@@ -14,10 +14,10 @@ import pytest
 import soundfile
 import soxr
 import trio
-from daemon import RATE, Stenod, alignment, speaks, stenod, together
+from daemon import RATE, Stenod, alignment, parent_of, running_with, speaks, stenod, together
 from sample import WRONG_WORDS_MAX, sample_pcm, sample_truth
 from server import ANY_KEY, check_finals, check_heard, check_words, emulator, quiet_end, speech
-from soundserver import PARTS, SoundServer
+from soundserver import PARTS, SoundServer, listening, sound_of
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]
 
@@ -163,35 +163,6 @@ async def test_a_microphone_is_transcribed(place: Path, require: Callable[[str],
             assert -0.5 < later < 2.0, "from the first block on"
             check_sample(daemon, late_seconds=later)
             check_gone(daemon)
-
-
-async def listening(server: SoundServer) -> None:
-    """Return when somebody records from the server."""
-    with trio.fail_after(20):
-        while not await trio.to_thread.run_sync(server.control, ["list", "short", "source-outputs"]):  # noqa: ASYNC110
-            await trio.sleep(0.1)
-
-
-def sound_of(server: SoundServer) -> dict[str, str]:
-    """Return what a process needs to find the server; its directories stay its own."""
-    return {name: value for name, value in server.environment.items() if name not in ("HOME", "XDG_RUNTIME_DIR")}
-
-
-def running_with(word: str) -> list[int]:
-    """Return the processes that have this word on their command line."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        try:
-            if entry.name.isdecimal() and word.encode() in (entry / "cmdline").read_bytes():
-                found.append(int(entry.name))
-        except OSError:
-            continue
-    return found
-
-
-def parent_of(pid: int) -> int:
-    """Return the process that started this one."""
-    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 @pytest.mark.parametrize("kind", ["stdin", "file"])

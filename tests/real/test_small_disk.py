@@ -20,7 +20,7 @@ from stenod.core.timeline import State
 from stenod.edge.inspection import read
 from stenod.edge.reserve import Reserve
 from stenod.edge.segments import Segments
-from stenod.recovery import open_ledger
+from stenod.recovery import Recorded, open_ledger
 from stenod.tasks.journal import Journal
 from stenod.tasks.stored_audio import Keeping
 
@@ -56,11 +56,12 @@ def opened(disk: Path, keeping: Keeping | None = None) -> Journal:
     log, clock, folder = FakeLog(), FakeClock(), disk / STREAM / "audio"
     used = folder.exists()
     segments = Segments(folder, RATE)
-    found = open_ledger(disk / "ledger.sqlite", STREAM, RATE, segments, log, unix=clock.wall(), used=used)
-    assert found.status is None
+    recorded = Recorded(stream=STREAM, rate=RATE, segments=segments, used=used)
+    found = open_ledger(disk / "ledger.sqlite", [recorded], log, unix=clock.wall())
+    assert found.statuses == ()
     return Journal(
         stream=STREAM,
-        state=found.state,
+        state=found.states[STREAM],
         segments=segments,
         ledger=found.ledger,
         clock=clock,
@@ -69,6 +70,12 @@ def opened(disk: Path, keeping: Keeping | None = None) -> Journal:
         keeping=keeping or Keeping(),
         reserve=Reserve(disk / "reserve", DISK_BYTES // 8),
     )
+
+
+def close(journal: Journal) -> None:
+    """Close it and its ledger."""
+    journal.close()
+    journal._ledger.close()
 
 
 async def record(journal: Journal, seconds: int) -> None:
@@ -89,7 +96,7 @@ def checked(disk: Path, journal: Journal) -> None:
     """Close it, and hold that it is sound, and that what is pending can be read."""
     for span in journal.pending(0, journal.tail):
         assert journal.read(span.start, span.count) == speech(span.start, span.count)
-    journal.close()
+    close(journal)
     (found,) = [audit(stock) for stock in read(disk)]
     assert found.faults == ()
 
@@ -159,7 +166,7 @@ async def test_the_floor_holds(autojump_clock: trio.abc.Clock, disk: Path) -> No
             least = min(least, os.statvfs(disk).f_bavail * os.statvfs(disk).f_frsize)
         nursery.cancel_scope.cancel()
     assert least > 3 * DISK_BYTES
-    journal.close()
+    close(journal)
     (found,) = [audit(stock) for stock in read(disk)]
     assert found.faults == ()
     assert set(found.seconds) == {"gap:retention", "pending"}

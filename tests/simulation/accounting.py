@@ -10,7 +10,7 @@ from itertools import chain, pairwise
 from typing import Any
 
 from fakes.mumbling import meant, sounds
-from fakes.world import RATE, STREAM, World
+from fakes.world import RATE, World
 from stenod.core.audit import Audit, Stock, audit
 from stenod.core.timeline import State
 from stenod.emulator import log
@@ -253,16 +253,17 @@ def money(world: World) -> Iterator[str]:
 
 def audited(world: World) -> Audit:
     """Do as `stenod verify`."""
-    state = world.ledger.open_stream(STREAM, RATE)
+    stream = world.journal.stream
+    state = world.ledger.open_stream(stream, RATE)
     return audit(
         Stock(
-            stream=STREAM,
+            stream=stream,
             rate=RATE,
             tail=state.tail,
             sequence=state.sequence,
             spans=state.spans,
             stored=world.segments.spans(),
-            lines=world.ledger.unprinted(STREAM, "audit", 1_000_000),
+            lines=world.ledger.unprinted(stream, "audit", 1_000_000),
         )
     )
 

@@ -142,6 +142,31 @@ async def test_too_many_sessions(autojump_clock: trio.abc.Clock, nursery: trio.N
     assert theatre.provider.budget.per_minute == 5.0
 
 
+async def test_streams_of_one_account_are_one_client(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
+    """Refusals are paced for all of them together, "too many" halves the budget once, and each reader is told."""
+    one = Theatre(nursery, *[status(429)] * 20, Behaviour())
+    other = Theatre(nursery, beside=one)
+    async with trio.open_nursery() as openings:
+        for theatre in (one, other):
+            openings.start_soon(theatre.sessions.open, nursery)
+    dials = one.server.dials
+    assert max(len([at for at in dials if first <= at <= first + 10.0]) for first in dials) <= 8
+    assert one.provider.budget.per_minute == 5.0
+    assert [["lost", "back"]] * 2 == [one.states(), other.states()]
+
+
+async def test_what_may_happen_once_may_happen_to_each_stream_once(
+    autojump_clock: trio.abc.Clock, nursery: trio.Nursery
+) -> None:
+    """Two streams that meet the same hiccup have not met it twice."""
+    one = Theatre(nursery, status(403), status(403), Behaviour())
+    other = Theatre(nursery, beside=one)
+    async with trio.open_nursery() as openings:
+        for theatre in (one, other):
+            openings.start_soon(theatre.sessions.open, nursery)
+    assert len(one.server.dials) == 4
+
+
 async def test_the_budget_bounds_accepted_openings(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
     """A provider that accepts and hangs up with a friendly code is not hammered."""
     theatre = Theatre(nursery, Behaviour(ends_after=5.1, end_code=1000), per_minute=2.0)

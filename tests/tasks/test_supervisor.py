@@ -129,6 +129,7 @@ async def test_fatal_for_a_service(autojump_clock: trio.abc.Clock, nursery: trio
     await finished(theatre, 10_000.0)
     live, late = 1800.0, 1802.0
     assert [0.0, 600.0, live, late] == [pytest.approx(at, abs=2.5) for at in theatre.server.dials]
+    assert [live] == [pytest.approx(at, abs=2.5) for at in theatre.relieved_at]
     theatre.check_all_transcribed()
 
 
@@ -141,6 +142,7 @@ async def test_a_person_asks_for_another_try(autojump_clock: trio.abc.Clock, nur
     theatre.supervisor.probe()
     await theatre.play(10.0)
     await finished(theatre)
+    assert len(theatre.relieved_at) == 1
     assert [0.0, 50.0, 53.0] == [pytest.approx(at, abs=1.5) for at in theatre.server.dials]
     theatre.check_all_transcribed()
 

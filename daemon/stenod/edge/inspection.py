@@ -74,7 +74,8 @@ def lines_after(directory: Path, stream: str, place: tuple[int, int]) -> list[tu
     with _opened(directory) as database:
         known = database.execute("SELECT epoch, oldest FROM stream WHERE stream = ?", (stream,)).fetchone()
         if known is None:
-            raise NoJournal(_no_stream(stream, directory, []))
+            names = database.execute("SELECT stream FROM stream ORDER BY stream").fetchall()
+            raise NoJournal(_no_stream(stream, directory, [name for (name,) in names]))
         epoch, oldest = known
         if oldest and BEFORE_ALL <= place < (epoch, oldest - 1):
             raise NoJournal(_pruned(*(records.record_id(stream, epoch, number) for number in (oldest - 1, oldest))))

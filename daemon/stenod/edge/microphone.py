@@ -58,7 +58,7 @@ HEADER = struct.Struct("<4sBBHIIQddd")
 """Magic, version, kind, channels, rate, bytes that follow, frames dropped before, the clocks of a `Moment`."""
 PAYLOAD_BYTES_MAX = 1 << 20
 NO_CHANNEL = (
-    "there is no channel {channel} in microphone '{name}', it has {channels} (capture.channel); "
+    "there is no channel {channel} in microphone '{name}', it has {channels} (capture.channel, capture.channel_names); "
     "choose 1 to {channels}, or 0 for all"
 )
 CLOCKS = [

@@ -25,10 +25,13 @@ REST_BYTES_MAX = 1 << 18
 
 
 class Output:
-    """Writes whole lines to a file descriptor."""
+    """Writes whole lines to a file descriptor. `printers`: how many share it, and wait for each other to begin."""
 
-    def __init__(self, descriptor: int = 1) -> None:
+    def __init__(self, descriptor: int = 1, *, printers: int = 0) -> None:
         self._descriptor = descriptor
+        self._awaited = printers
+        """How many have not begun: each knows of its own last line alone whether it was cut."""
+        self._begun = trio.Event()
         self._limiter = trio.CapacityLimiter(1)
         self._bytes_whole_max: int | None = 0
         """The longest line that gets there in one piece; None where half a line is found again, or does no harm."""
@@ -37,11 +40,16 @@ class Output:
         self._cut = False
 
     async def begin(self, *, cut: bool) -> None:
-        """Look at where it goes, once, before the first line. `cut`: half a line may stand there."""
+        """Look at where it goes, once, before the first line of all. `cut`: half a line may stand there."""
         await trio.to_thread.run_sync(lambda: self.look(cut=cut), limiter=self._limiter)
+        self._awaited -= 1
+        if self._awaited == 0:
+            self._begun.set()
 
     async def write(self, line: bytes) -> None:
         """Write one line, however long the reader takes; raises `ReaderGone` when there is none."""
+        if self._awaited > 0:
+            await self._begun.wait()
         await trio.to_thread.run_sync(self.put, line, abandon_on_cancel=True, limiter=self._limiter)
 
     def whole(self, line: bytes) -> bool:
@@ -50,7 +58,7 @@ class Output:
 
     def look(self, *, cut: bool) -> None:
         """Do as `begin`; blocks."""
-        self._cut = cut
+        self._cut = self._cut or cut
         try:
             mode = os.fstat(self._descriptor).st_mode
             if stat.S_ISREG(mode):

@@ -325,14 +325,11 @@ class Journal:
         return self._pulse
 
     def close(self) -> None:
-        """Write what is left, make the audio durable, and delete what is not needed."""
-        try:
-            self._commits.conclude()
-            self._audio.finish_file()
-            self.forget(NEAR_SECONDS if self.cursor < self.tail else 0.0)
-            self._audio.close()
-        finally:
-            self._ledger.close()
+        """Write what is left, make the audio durable, and delete what is not needed. The ledger is others' too."""
+        self._commits.conclude()
+        self._audio.finish_file()
+        self.forget(NEAR_SECONDS if self.cursor < self.tail else 0.0)
+        self._audio.close()
 
     def _lose_missing(self, stored: Sequence[Span]) -> None:
         """Pending samples that no file holds are a gap from now on.

@@ -1,4 +1,7 @@
-"""A provider as the sessions know it: its dialect, its key, and how it has behaved."""
+"""A provider as the sessions of all streams know it: its dialect, its key, and how it has behaved.
+
+Its budget and its backoff are the account's, so streams beside each other are one client to it.
+"""
 
 from dataclasses import dataclass
 
@@ -20,5 +23,4 @@ class Provider:
     last_resort: bool = False
     """Asked only when that time is over, whatever the others say: its words would stay."""
     last_rule: str = ""
-    lost: bool = False
-    """A person was told that it is away."""
+    """How its last session ended, whichever stream's it was."""

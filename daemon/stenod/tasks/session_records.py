@@ -39,6 +39,8 @@ class SessionRecords:
         self._journal = journal
         self._clock = clock
         self._log = log
+        self._lost = False
+        """The reader of this stream was told that the provider is away."""
 
     async def ready(self, session: Session) -> None:
         """Tell that the session is ready, and that its provider is back where it was lost."""
@@ -50,8 +52,8 @@ class SessionRecords:
             late=session.late,
         )
         await self._write(session, "ready", None)
-        if self._provider.lost:
-            self._provider.lost = False
+        if self._lost:
+            self._lost = False
             await self.tell("back", f"{self._provider.dialect.name} is back")
 
     async def handed_over(self, session: Session) -> None:
@@ -61,14 +63,14 @@ class SessionRecords:
     async def ended(self, session: Session, rule: Rule) -> None:
         """Tell how the session ended, and that its provider is lost where it has failed repeatedly."""
         account = await self._write(session, "ended", rule)
-        if self._provider.backoff.failures >= LOST_AFTER_FAILURES and not self._provider.lost:
-            self._provider.lost = True
+        if self._provider.backoff.failures >= LOST_AFTER_FAILURES and not self._lost:
+            self._lost = True
             await self.tell("lost", rule.meaning, rule.remedy)
         self._log_end(session, rule, account)
 
     async def tell(self, state: str, reason: str, remedy: str = "", *, subject: str = "provider") -> None:
         """Write a status record about the provider, or about another subject."""
-        self._provider.lost = self._provider.lost or state == "fatal"
+        self._lost = self._lost or state == "fatal"
         at = records.rfc3339(self._clock.wall())
         await self._journal.commit(
             [

@@ -107,6 +107,8 @@ class Sessions:
         self._hush = hush
         self.records = SessionRecords(provider=provider, journal=journal, clock=clock, log=log)
         """What is told of them."""
+        self._last_rule = ""
+        """How the stream's last session ended: what may happen once may happen to each stream once."""
         self._fruitless: tuple[int, int] = (-1, 0)
         """Where audio begins that was offered without any answer, and how often."""
         self._stuck_at = -1
@@ -214,12 +216,14 @@ class Sessions:
         """Look the failure up, and apply what it changes beyond the wait. Healthy time separates repetitions."""
         provider = self.provider
         rule = judge(failure, provider.dialect.rules)
-        repeated = rule.name == provider.last_rule and ready_seconds < HEALTHY_SECONDS
-        provider.last_rule = rule.name
+        healthy = ready_seconds >= HEALTHY_SECONDS
+        repeated = rule.name == self._last_rule and not healthy
+        known = rule.name == provider.last_rule and not healthy
+        self._last_rule = provider.last_rule = rule.name
         match rule.effect:
             case Effect.SLOWER:
                 provider.rate_ratio_max = SLOWER_RATE_RATIO
-            case Effect.FEWER_OPENINGS if not repeated:
+            case Effect.FEWER_OPENINGS if not known:
                 provider.budget.halve()
             case Effect.ONCE | Effect.NEW_TOKEN if repeated:
                 return final(rule)

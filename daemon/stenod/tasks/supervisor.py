@@ -8,6 +8,7 @@ Where nothing is in a hurry (a source that is not live, lines in the order of ti
 session is drained before the new one begins.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -65,7 +66,11 @@ class Supervisor:
         log: Log,
         live: bool,
         hush: Hush | None = None,
+        relieved: Callable[[], None] = lambda: None,
     ) -> None:
+        """`relieved` is called when a provider that had refused for good accepts: others may be held for it too."""
+        self._relieved = relieved
+        self._held = False
         self._journal = journal
         self._roster = roster
         self._options = options
@@ -105,6 +110,11 @@ class Supervisor:
     def state(self) -> str:
         """In words for a person."""
         return self._course.state
+
+    @property
+    def up(self) -> bool:
+        """Whether a live session is transcribing, or none is needed."""
+        return self._course.up.is_set()
 
     @property
     def turned_at(self) -> float:
@@ -209,6 +219,9 @@ class Supervisor:
             return None
         self._begin(session)
         self.reached.set()
+        if self._held:
+            self._held = False
+            self._relieved()
         return session
 
     def _begin(self, session: Session) -> None:
@@ -289,6 +302,7 @@ class Supervisor:
         probed = self._course.probed
         self._course.turn(f"held: {fatal.rule.meaning}")
         self.reached.set()
+        self._held = True
         with trio.move_on_after(await self._roster.held(fatal)):
             await first_of(probed, self._course.leaving)
 

@@ -9,9 +9,6 @@ from typing import Protocol
 
 import trio
 
-from stenod.core.clock import Clock
-from stenod.tasks.journal import Journal
-
 PERIOD_SECONDS = 5.0
 PERIODS_A_DEADLINE = 3.0
 
@@ -30,18 +27,8 @@ class Notifier(Protocol):
 class Watchdog:
     """`healthy` says whether the tasks of the process are turning; `state` is what they are doing, in words."""
 
-    def __init__(
-        self,
-        *,
-        notifier: Notifier,
-        journal: Journal,
-        clock: Clock,
-        healthy: Callable[[], bool],
-        state: Callable[[], str],
-    ) -> None:
+    def __init__(self, *, notifier: Notifier, healthy: Callable[[], bool], state: Callable[[], str]) -> None:
         self._notifier = notifier
-        self._journal = journal
-        self._clock = clock
         self._healthy = healthy
         self._state = state
 
@@ -50,8 +37,7 @@ class Watchdog:
         deadline = self._notifier.watchdog_seconds
         period = PERIOD_SECONDS if deadline is None else min(PERIOD_SECONDS, deadline / PERIODS_A_DEADLINE)
         while True:
-            lag = self._journal.lag_seconds
-            self._notifier.status(f"{self._state()}; {lag:.0f} s to be transcribed")
+            self._notifier.status(self._state())
             if self._healthy():
                 self._notifier.alive()
             await trio.sleep(period)

@@ -92,7 +92,9 @@ class Hush:
             if not pcm:
                 gate.begin(self._behind_hole(gate.heard_until, until))
         await self._settle(ended=journal.finished and gate.heard_until >= journal.tail)
-        return gate.asleep and gate.heard_until < journal.tail
+        # Less than a block is nothing to go on with: who came back for it at once would never let more arrive.
+        least = 1 if journal.finished else gate.block
+        return gate.asleep and journal.tail - gate.heard_until >= least
 
     async def sound(self, leaving: trio.Event) -> None:
         """Return when there is something to send again, when the audio has ended, or we are leaving."""

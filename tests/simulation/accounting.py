@@ -62,7 +62,7 @@ def name_of(text: str) -> str:
 def words(world: World) -> Iterator[str]:
     """Every captured word is printed exactly once, at its time, and nothing else is."""
     printed = Counter(name_of(word["text"]) for word, _ in printed_words(world))
-    gaps = spans_of(world, State.GAP)
+    gaps = [*spans_of(world, State.GAP), *muted(world)]
     tail = world.journal.tail
     known = {text: (start, end) for text, start, end in words_between(0, tail, world.conditions.plan, rate=RATE)}
     torn = {text for text, (start, end) in known.items() if end > tail or touched(gaps, start, end)}
@@ -151,7 +151,7 @@ def tiles(world: World) -> Iterator[str]:
 def heard(world: World) -> Iterator[str]:
     """What counts as transcribed was heard by the server."""
     stretches = [record for record in world.emulator.log.of(log.Heard) if record.kind == "oracle"]
-    covered = union((record.start, record.end) for record in stretches)
+    covered = union([*((record.start, record.end) for record in stretches), *muted(world)])
     for start, end in spans_of(world, State.TRANSCRIBED):
         for left, right in uncovered(covered, start, end):
             # Two samples: a device that comes back is placed on the timeline by a clock, to the rounding.
@@ -294,6 +294,11 @@ def shown(what: str, found: list[str]) -> Iterator[str]:
 def spans_of(world: World, state: State) -> list[Span]:
     """Return the settled spans of one state."""
     return [(span.start, span.end) for span in world.journal.settled() if span.state is state]
+
+
+def muted(world: World) -> list[Span]:
+    """Return where the device gave zeros: what was spoken there nobody can have heard."""
+    return [(round(start * RATE), round(end * RATE)) for start, end in world.conditions.muted]
 
 
 def touched(spans: Sequence[Span], start: int, end: int) -> bool:

@@ -1,14 +1,12 @@
 """The main job with real processes: speech goes in by every door, and comes out as JSON lines."""
 
 import fcntl
-import json
 import os
 import shlex
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -16,19 +14,14 @@ import pytest
 import soundfile
 import soxr
 import trio
-from daemon import RATE, Spoken, Stenod, alignment, plain, speaks, stenod, together
+from daemon import RATE, Stenod, alignment, speaks, stenod, together
+from sample import check_sample, sample_pcm, sample_truth
 from server import ANY_KEY, check_finals, check_heard, check_words, emulator, quiet_end, speech
 from soundserver import PARTS, SoundServer
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]
 
-SAMPLE = Path(str(resources.files("stenod") / "data" / "sample.flac"))
-WRONG_WORDS_MAX = 0.25
-TIME_SECONDS_MAX = 0.5
 POSITION_SAMPLES_MAX = RATE * 5 // 1000
-RECORDS = {"session", "final", "status", "gap"}
-"""All that may come without being asked for."""
-
 PACED = """
 import sys, time
 pcm = open(sys.argv[1], "rb").read()
@@ -42,36 +35,11 @@ time.sleep(60)
 """A recorder, to stenod: it writes audio as it comes, and does not end by itself."""
 
 
-def sample_truth() -> list[Spoken]:
-    """Return the words of the sample as its makers state them."""
-    sentences = json.loads(SAMPLE.with_suffix(".json").read_text())["sentences"]
-    return [Spoken(plain(one["text"]), one["start"], one["end"]) for said in sentences for one in said["words"]]
-
-
-def sample_pcm() -> bytes:
-    audio, rate = soundfile.read(SAMPLE, dtype="int16")
-    assert (rate, 1) == (RATE, audio.ndim)
-    return bytes(audio.astype("<i2").tobytes())
-
-
 def stereo_flac(place: Path, pcm: bytes) -> Path:
     """Write mono s16le at 16 kHz as a FLAC at 44.1 kHz with two channels."""
     audio = soxr.resample(np.frombuffer(pcm, "<i2"), RATE, 44100, quality="VHQ")
     soundfile.write(place / "talk.flac", np.stack([audio, audio], axis=1), 44100)
     return place / "talk.flac"
-
-
-def check_sample(daemon: Stenod, *, late_seconds: float = 0.0) -> None:
-    """At most one word in four is wrong, and those that match are where they were said, so much later."""
-    expected, actual = sample_truth(), daemon.words
-    distance, pairs = alignment([word.text for word in expected], [word.text for word in actual])
-    assert distance <= WRONG_WORDS_MAX * len(expected), (" ".join(word.text for word in actual), daemon.told)
-    assert pairs
-    for i, j in pairs:
-        assert abs(expected[i].start + late_seconds - actual[j].start) <= TIME_SECONDS_MAX, (expected[i], actual[j])
-        assert abs(expected[i].end + late_seconds - actual[j].end) <= TIME_SECONDS_MAX, (expected[i], actual[j])
-    assert {line["type"] for line in daemon.lines} <= RECORDS
-    assert daemon.stdout.endswith(b"\n")
 
 
 def check_gone(daemon: Stenod) -> None:

@@ -84,6 +84,8 @@ class Conditions:
     """Otherwise only what the disk has is transcribed."""
     block_seconds: float = 0.1
     device_outages: tuple[tuple[float, float], ...] = ()
+    muted: tuple[tuple[float, float], ...] = ()
+    """When the device gives exact zeros, whatever is spoken."""
     faults: tuple[Fault, ...] = ()
     dial_faults: tuple[DialFault, ...] = ()
     limit_seconds: float = UNLIMITED_SECONDS
@@ -292,7 +294,10 @@ class OracleSource:
             if self._outage(ready_at):
                 raise SourceLost("the device has gone")
         channels = [synthesize(self._position, count, rate=RATE, plan=plan) for plan in self._plans]
-        pcm = np.stack(channels, axis=1).tobytes()
+        audio = np.stack(channels, axis=1)
+        for start, end in self._conditions.muted:
+            audio[max(0, round(start * RATE) - self._position) : max(0, round(end * RATE) - self._position)] = 0
+        pcm = audio.tobytes()
         self._position += count
         return Block(pcm=pcm, rate=RATE, channels=len(channels), monotonic=ready_at if self.live else None)
 

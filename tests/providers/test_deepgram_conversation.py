@@ -214,6 +214,17 @@ def test_a_final_may_be_shorter_than_the_interim_before_it() -> None:
     assert 4.5 == session.heard
 
 
+def test_a_sum_that_is_a_little_short_leaves_no_word_behind() -> None:
+    """23.24 and 2.9 make 26.139999999999997, and the last word of that span ends at 26.14: nothing is open."""
+    words = word("the", 25.16, 25.56), word("door.", 25.68, 26.14)
+    span = {"start": 23.24, "duration": 2.9}
+    session = Session()
+    session.conversation.goodbye()
+    session.says(results(0, 0, *words) | span, results(0, 0, *words, final=True, endpoint=True) | span)
+    assert session.heard == pytest.approx(26.14)
+    assert session.says(METADATA)[-1] == Finished(complete=True, audio_seconds=METADATA["duration"])
+
+
 def test_words_that_are_taken_back_are_gone() -> None:
     """An interim is a guess: the next one, or an empty final, may withdraw it."""
     session = Session()

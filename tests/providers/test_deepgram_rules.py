@@ -24,6 +24,13 @@ CLOSES = [
     (1011, "NET-0000", BACKOFF, "no-answer"),
     (1011, "NET-0001", RETRY, "no-audio"),
     (1008, "The payload cannot be decoded as audio.", FATAL, "not-audio"),
+    (
+        1011,
+        "The service has not transmitted a Text frame to the client within the timeout window.",
+        BACKOFF,
+        "no-answer",
+    ),
+    (1011, "The service has not received a Binary or Text frame from the client.", RETRY, "no-audio"),
     (1002, "DATA-0000", FATAL, "not-audio"),
     # As they stand on the wire.
     (1011, NET_0000, BACKOFF, "no-answer"),

@@ -299,7 +299,10 @@ def together(test: Test) -> Callable[..., None]:
 
 
 def run_together(request: pytest.FixtureRequest, require: Callable[[str], None]) -> Iterator[Beside]:
-    """Run what was chosen of the module's tests; the body of the fixture `beside`."""
+    """Run what was chosen of the module's tests; the body of the fixture `beside`.
+
+    A module may have its own `AT_ONCE_MAX` and `START_APART_SECONDS`.
+    """
     beside = Beside()
     chosen = [
         item
@@ -307,18 +310,25 @@ def run_together(request: pytest.FixtureRequest, require: Callable[[str], None])
         if isinstance(item, pytest.Function) and item.module is request.module and hasattr(item.function, "waits")
     ]
     with tempfile.TemporaryDirectory(prefix="stenod-real-") as folder:
-        trio.run(_run_all, beside, chosen, Path(folder), require)
+        at_once = getattr(request.module, "AT_ONCE_MAX", AT_ONCE_MAX)
+        apart = getattr(request.module, "START_APART_SECONDS", START_APART_SECONDS)
+        trio.run(_run_all, beside, chosen, Path(folder), require, at_once, apart)
         yield beside
 
 
 async def _run_all(
-    beside: Beside, items: Sequence[pytest.Function], folder: Path, require: Callable[[str], None]
+    beside: Beside,
+    items: Sequence[pytest.Function],
+    folder: Path,
+    require: Callable[[str], None],
+    at_once: int,
+    apart: float,
 ) -> None:
-    limiter = trio.CapacityLimiter(AT_ONCE_MAX)
+    limiter = trio.CapacityLimiter(at_once)
 
     async def run_one(number: int, item: pytest.Function) -> None:
         async with limiter:
-            await trio.sleep(number % AT_ONCE_MAX * START_APART_SECONDS)
+            await trio.sleep(number % at_once * apart)
             place = folder / str(number)
             place.mkdir()
             test = item.function.waits

@@ -15,17 +15,13 @@ import soundfile
 import soxr
 import trio
 from daemon import RATE, Stenod, alignment, parent_of, running_with, speaks, stenod, together
-from sample import WRONG_WORDS_MAX, sample_pcm, sample_truth
+from sample import check_sample, sample_pcm, sample_truth
 from server import ANY_KEY, check_finals, check_heard, check_words, emulator, quiet_end, speech
 from soundserver import PARTS, SoundServer, listening, sound_of
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]
 
-TIME_SECONDS_MAX = 0.5
 POSITION_SAMPLES_MAX = RATE * 5 // 1000
-RECORDS = {"session", "final", "status", "gap"}
-"""All that may come without being asked for."""
-
 PACED = """
 import sys, time
 pcm = open(sys.argv[1], "rb").read()
@@ -44,19 +40,6 @@ def stereo_flac(place: Path, pcm: bytes) -> Path:
     audio = soxr.resample(np.frombuffer(pcm, "<i2"), RATE, 44100, quality="VHQ")
     soundfile.write(place / "talk.flac", np.stack([audio, audio], axis=1), 44100)
     return place / "talk.flac"
-
-
-def check_sample(daemon: Stenod, *, late_seconds: float = 0.0) -> None:
-    """At most one word in four is wrong, and those that match are where they were said, so much later."""
-    expected, actual = sample_truth(), daemon.words
-    distance, pairs = alignment([word.text for word in expected], [word.text for word in actual])
-    assert distance <= WRONG_WORDS_MAX * len(expected), (" ".join(word.text for word in actual), daemon.told)
-    assert pairs
-    for i, j in pairs:
-        assert abs(expected[i].start + late_seconds - actual[j].start) <= TIME_SECONDS_MAX, (expected[i], actual[j])
-        assert abs(expected[i].end + late_seconds - actual[j].end) <= TIME_SECONDS_MAX, (expected[i], actual[j])
-    assert {line["type"] for line in daemon.lines} <= RECORDS
-    assert daemon.stdout.endswith(b"\n")
 
 
 def check_gone(daemon: Stenod) -> None:

@@ -61,7 +61,7 @@ def name_of(text: str) -> str:
 def words(world: World) -> Iterator[str]:
     """Every captured word is printed exactly once, at its time, and nothing else is."""
     printed = Counter(name_of(word["text"]) for word, _ in printed_words(world))
-    gaps = spans_of(world, State.GAP)
+    gaps = [*spans_of(world, State.GAP), *muted(world)]
     tail = world.journal.tail
     known = {text: (start, end) for text, start, end in words_between(0, tail, world.conditions.plan, rate=RATE)}
     torn = {text for text, (start, end) in known.items() if end > tail or touched(gaps, start, end)}
@@ -163,7 +163,7 @@ def tiles(world: World) -> Iterator[str]:
 def heard(world: World) -> Iterator[str]:
     """What counts as transcribed was heard by the server."""
     stretches = [record for record in world.emulator.log.of(log.Heard) if record.kind == "oracle"]
-    covered = union((record.start, record.end) for record in stretches)
+    covered = union([*((record.start, record.end) for record in stretches), *muted(world)])
     for start, end in spans_of(world, State.TRANSCRIBED):
         for left, right in uncovered(covered, start, end):
             # Two samples: a device that comes back is placed on the timeline by a clock, to the rounding.
@@ -188,7 +188,7 @@ def sessions(world: World) -> Iterator[str]:
         if age >= world.conditions.limit_seconds and not deaf:
             yield f"session {number} became {age:.3f} s old"
         gone_before = end.by == "network" and age <= 2 * world.conditions.latency_seconds + 0.001
-        if number not in goodbyes and not (deaf or gone_before or end.by == "fault" or muted(strikes)):
+        if number not in goodbyes and not (deaf or gone_before or end.by == "fault" or silenced(strikes)):
             yield f"session {number} ended without our goodbye: {end.code} {end.text!r} by {end.by}"
     for failed in world.emulator.log.of(log.Failed):
         yield f"the server failed: {failed.traceback}"
@@ -196,7 +196,7 @@ def sessions(world: World) -> Iterator[str]:
         yield f"a session failed at {at:.3f}: {fields}"
 
 
-def muted(strikes: Sequence[log.Struck]) -> bool:
+def silenced(strikes: Sequence[log.Struck]) -> bool:
     """Whether the server could say nothing: some end such a session themselves, when we do, or just before."""
     return any(strike.kind == "mute" for strike in strikes)
 
@@ -304,6 +304,11 @@ def shown(what: str, found: list[str]) -> Iterator[str]:
 def spans_of(world: World, state: State) -> list[Span]:
     """Return the settled spans of one state."""
     return [(span.start, span.end) for span in world.journal.settled() if span.state is state]
+
+
+def muted(world: World) -> list[Span]:
+    """Return where the device gave zeros: what was spoken there nobody can have heard."""
+    return [(round(start * RATE), round(end * RATE)) for start, end in world.conditions.muted]
 
 
 def touched(spans: Sequence[Span], start: int, end: int) -> bool:

@@ -67,6 +67,19 @@ async def test_the_rest_of_a_block_is_nothing_to_listen_to(autojump_clock: trio.
     assert not await hush.listen(hush.open_until)
 
 
+async def test_a_part_of_a_block_is_waited_with(autojump_clock: trio.abc.Clock) -> None:
+    """Audio comes in pieces of any size; coming back at once for what is left over would keep all else from running."""
+    journal = Disk().journal()
+    hush = Hush(journal, PAUSE)
+    for _ in range(100):
+        journal.append(quiet(107))
+        assert not await hush.listen(hush.open_until)
+    assert hush.asleep
+    journal.finish()
+    assert not await hush.listen(hush.open_until)
+    assert quiet_seconds(journal)[-1][1] == 10.7
+
+
 async def test_a_hole_is_no_sound_and_no_quiet(autojump_clock: trio.abc.Clock) -> None:
     """Behind lost audio it listens anew."""
     journal = Disk().journal()

@@ -48,6 +48,8 @@ QUIET_SECONDS = 3.0
 """Beyond the pause that `UtteranceEnd` reports: it comes with the interim after it, a second later, where it comes."""
 TURN_SECONDS_MAX = 30.0
 """Pieces that run over this long are a turn, since they are final: nobody waits for a pause that may never come."""
+ROUNDING_SECONDS = 0.005
+"""Between the end of a span, which is start and duration added up, and the end of a word that was given as it is."""
 HOLE_SECONDS = 0.2
 """Between two spans; less is rounding."""
 NOTICE_CHARACTERS_MAX = 200
@@ -83,7 +85,7 @@ class Said:
 
     def behind(self, until: float) -> "Said | None":
         """Return what of it reaches beyond a time; None where nothing does."""
-        words = tuple(word for word in self.words if word.end > until)
+        words = tuple(word for word in self.words if word.end > until + ROUNDING_SECONDS)
         if len(words) == len(self.words):
             return self
         return replace(self, text=" ".join(word.text for word in words), words=words) if words else None

@@ -48,6 +48,7 @@ SESSION_RULES = (
             *_forms("net-0001"),
             *_forms("net-0002"),
             "did not receive audio data or a text message",
+            "has not received a binary or text frame",
             "no_audio_timeout",
         ),
         codes=(1011,),
@@ -58,7 +59,7 @@ SESSION_RULES = (
     ),
     _trouble(
         name="no-answer",
-        texts=(*_forms("net-0000"), "did not provide a response message"),
+        texts=(*_forms("net-0000"), "did not provide a response message", "has not transmitted a text frame"),
         codes=(1011,),
         meaning="Deepgram had nothing to say for half a minute: trouble of its own, or it understands nothing of what "
         "it is sent.",

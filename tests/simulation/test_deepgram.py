@@ -1,0 +1,82 @@
+"""Silences of every kind with servers that are impatient: 10 s without a message, 30 s with nothing to answer.
+
+Word times count the audio that a session was fed, not the clock; so each silence that was not sent would show in them.
+"""
+
+import pytest
+
+from fakes.world import RATE, World, simulate
+from simulation.accounting import account, spans_of
+from stenod.core.timeline import State
+from stenod.emulator import log
+from stenod.tasks.hush import QuietOptions, QuietPolicy
+
+pytestmark = [pytest.mark.slow]
+
+GOODBYE = {"deepgram": 1000, "deepgram-flux": 1005}
+EVERY = pytest.mark.parametrize("provider", GOODBYE)
+MUTED = (10.0, 70.0)
+
+
+def lived_through(world: World) -> None:
+    """Nothing is lost, each word is at its time, and one session heard it all, to our own goodbye."""
+    account(world)
+    ended = world.emulator.log.of(log.Ended)
+    assert [(GOODBYE[world.conditions.provider], "client")] == [(end.code, end.by) for end in ended]
+    assert 1 == len(world.seen.dials)
+    assert [] == world.log.of("retry.scheduled")
+
+
+def after(world: World, seconds: float) -> list[str]:
+    """Return the words that were printed from some time on."""
+    return [w["text"] for final in world.output.of("final") for w in final["words"] if w["start"] >= seconds]
+
+
+@EVERY
+@pytest.mark.parametrize("policy", [QuietPolicy.SEND, QuietPolicy.PAUSE])
+def test_a_muted_microphone(provider: str, policy: QuietPolicy) -> None:
+    """Exact zeros for a minute, sent or not: the session lives, and words behind them are where they were said."""
+    quiet = QuietOptions(policy=policy, hold_seconds=4.0)
+    world = simulate(provider=provider, seconds=90.0, muted=(MUTED,), quiet=quiet, block_seconds=0.07)
+    lived_through(world)
+    assert after(world, MUTED[1])
+    assert (policy is QuietPolicy.PAUSE) == bool(spans_of(world, State.QUIET))
+
+
+@EVERY
+@pytest.mark.parametrize("policy", [QuietPolicy.SEND, QuietPolicy.PAUSE])
+def test_a_microphone_that_is_muted_from_the_start(provider: str, policy: QuietPolicy) -> None:
+    """Where no message of the server has come yet, no KeepAlive holds a session: zeros have to."""
+    quiet = QuietOptions(policy=policy, hold_seconds=4.0)
+    world = simulate(provider=provider, seconds=60.0, muted=((0.0, 40.0),), quiet=quiet)
+    lived_through(world)
+    assert after(world, 40.0)
+
+
+@EVERY
+def test_a_start_with_hardly_any_audio(provider: str) -> None:
+    """A tenth of a second, too little for any message, then no device for half a minute: the session is held."""
+    world = simulate(provider=provider, seconds=60.0, device_outages=((0.15, 32.0),))
+    lived_through(world)
+    assert after(world, 34.0)
+
+
+@EVERY
+def test_a_device_that_is_away_for_long(provider: str) -> None:
+    """In mid-session no audio comes for over a minute: the gap is told, and the session goes on behind it."""
+    world = simulate(provider=provider, seconds=110.0, device_outages=((20.0, 90.0),))
+    lived_through(world)
+    assert after(world, 92.0)
+    assert ["device"] == [line["cause"] for line in world.output.of("gap")]
+
+
+@EVERY
+def test_pauses_of_minutes(provider: str) -> None:
+    """A silent room that is not sent: between two sentences the session's clock stands for minutes."""
+    quiet = QuietOptions(policy=QuietPolicy.PAUSE, hold_seconds=4.0)
+    world = simulate(provider=provider, seconds=480.0, plan="silence", quiet=quiet)
+    lived_through(world)
+    longest = max(end - start for start, end in spans_of(world, State.QUIET)) / RATE
+    sent = sum(seconds for connection in world.seen.audio for _, seconds in connection)
+    assert longest > 100.0
+    assert sent < 120.0

@@ -20,7 +20,7 @@ KEY = "a-key-for-tests-6f1d2c"
 TIME_SECONDS_MAX = 0.06
 """How far a word's time may be off: a block of the oracle is 20 ms, and a wrong sent map is off by much more."""
 START_SECONDS_MAX = 60.0
-ANY_KEY = {"ASSEMBLYAI_API_KEY": KEY}
+ANY_KEY = {"ASSEMBLYAI_API_KEY": KEY, "DEEPGRAM_API_KEY": KEY}
 
 
 @dataclass(slots=True)
@@ -114,9 +114,11 @@ def fault(**fields: object) -> str:
     return "\n".join(["[[fault]]", *lines, ""])
 
 
-def talk(place: Path, server: Emulator, *arguments: str, **environment: str) -> AbstractAsyncContextManager[Stenod]:
-    """Return a running stenod that listens to its standard input and speaks to the server."""
-    words = ("run", "--input", "-", "--provider", "assemblyai", "--endpoint", server.url, *arguments)
+def talk(
+    place: Path, server: Emulator, *arguments: str, provider: str = "assemblyai", **environment: str
+) -> AbstractAsyncContextManager[Stenod]:
+    """Return a running stenod that listens to its standard input and speaks to the server, as the provider's client."""
+    words = ("run", "--input", "-", "--provider", provider, "--endpoint", f"ws://127.0.0.1:{server.port}", *arguments)
     return stenod(place, *words, stdin=subprocess.PIPE, **(ANY_KEY | environment))
 
 
@@ -176,7 +178,10 @@ def check_order(daemon: Stenod) -> None:
 
 
 def check_finals(daemon: Stenod, server: Emulator) -> None:
-    """Each printed final is one that the server said in that session; at a seam, some of its words in their order."""
+    """Each printed final is one that the server said in that session; at a seam, some of its words in their order.
+
+    Deepgram says pieces of turns.
+    """
     ids = {one["session"]: one["id"] for one in server.of("opened")}
     said: dict[str, list[str]] = {}
     for final in server.of("final"):
@@ -184,5 +189,7 @@ def check_finals(daemon: Stenod, server: Emulator) -> None:
     names = {one["session"]: one["provider_session"] for one in daemon.of("session") if one["event"] == "ready"}
     for final in daemon.of("final"):
         words = final["text"].casefold().rstrip(".").split()
-        turns = [iter(text.split()) for text in said[names[final["session"]]]]
+        texts = said[names[final["session"]]]
+        whole = [" ".join(texts)] if final["provider"] == "deepgram" else texts
+        turns = [iter(text.split()) for text in whole]
         assert any(all(word in turn for word in words) for turn in turns), final

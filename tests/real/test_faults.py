@@ -211,6 +211,11 @@ CASES = {
 }
 
 
+OTHERS = ("assemblyai-v2", "deepgram", "deepgram-flux")
+COMMON = ("reset", "refusal", "black-hole", "deaf", "garbage")
+"""What depends on the dialect: a goodbye that is not said, words that are sent again, a line that is found dead."""
+
+
 async def check_talk(daemon: Stenod, server: Emulator, seconds: float, *, within: float = 30.0) -> None:
     """After the end of the audio: exit 0, each word once and at its time, all as the server heard and said it."""
     assert 0 == await daemon.end(within)
@@ -231,6 +236,24 @@ async def test_no_fault_costs_or_repeats_a_word(place: Path, name: str) -> None:
     async with (
         emulator(place / "server", *case.arguments, faults=case.faults) as server,
         talk(place, server, "--state-dir", str(journal)) as daemon,
+    ):
+        await daemon.feed(speech(seconds))
+        await check_talk(daemon, server, seconds, within=case.end_seconds)
+        for check in case.checks:
+            check(daemon, server)
+    assert 0.0 == pending_seconds(journal)
+
+
+@pytest.mark.parametrize("provider", OTHERS)
+@pytest.mark.parametrize("name", COMMON)
+@together
+async def test_no_fault_costs_or_repeats_a_word_in_another_dialect(place: Path, name: str, provider: str) -> None:
+    """The same faults, the same promises; one of the three may not catch up faster than the clock, and ends later."""
+    case = CASES[name]
+    seconds, journal = quiet_end(case.seconds), place / "journal"
+    async with (
+        emulator(place / "server", "--v2", faults=case.faults) as server,
+        talk(place, server, "--state-dir", str(journal), provider=provider) as daemon,
     ):
         await daemon.feed(speech(seconds))
         await check_talk(daemon, server, seconds, within=case.end_seconds)

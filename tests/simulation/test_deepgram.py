@@ -9,6 +9,7 @@ from fakes.world import RATE, World, simulate
 from simulation.accounting import account, spans_of
 from stenod.core.timeline import State
 from stenod.emulator import log
+from stenod.emulator.faults import Fault
 from stenod.tasks.hush import QuietOptions, QuietPolicy
 
 pytestmark = [pytest.mark.slow]
@@ -80,3 +81,15 @@ def test_pauses_of_minutes(provider: str) -> None:
     sent = sum(seconds for connection in world.seen.audio for _, seconds in connection)
     assert longest > 100.0
     assert sent < 120.0
+
+
+@EVERY
+def test_credit_that_returns_while_it_is_held(provider: str) -> None:
+    """No credit for five minutes: asked again after ten, by itself, and everything of the meantime is transcribed."""
+    world = simulate(
+        provider=provider, seconds=60.0, faults=(Fault(kind="status", status=402, wall=0.0, duration=300.0),)
+    )
+    account(world)
+    assert 2 == len(world.seen.dials)
+    assert ["fatal", "back"] == [line["state"] for line in world.output.of("status")]
+    assert "Add credit" in world.output.of("status")[0]["remedy"]

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from stenod import assembly
+from stenod import assembly, leftovers
 from stenod.config import Loaded
 from stenod.core.audit import audit
 from stenod.core.chronology import Anchor
@@ -152,6 +152,23 @@ def test_it_can_be_transcribed_at_once(directory: Path, monkeypatch: pytest.Monk
     result = ask(directory, "--run")
     assert [("none", str(directory), "desk")] == runs
     assert (69, "", True) == (result.exit_code, result.stdout, "12.0 s" in result.stderr)
+
+
+def test_who_transcribes_is_asked_before_anything_is_changed(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a service has heard is for a service: without its name nothing is marked, and with it all goes there."""
+    runs: list[tuple[str, str]] = []
+
+    def main(loaded: Loaded, _environment: Any) -> int:
+        runs.append((loaded.options.providers[0], loaded.options.deepgram.endpoint))
+        return 0
+
+    monkeypatch.setattr(assembly, "main", main)
+    monkeypatch.setattr(leftovers, "meant_for", lambda _path, _stream: "deepgram")
+    refused = ask(directory, "--run")
+    assert 78 == getattr(refused.exception, "exit_code", None)
+    assert "--provider deepgram" in str(refused.exception)
+    assert 0 == ask(directory, "--run", "--provider", "deepgram", "--endpoint", "ws://127.0.0.1:9").exit_code
+    assert [("deepgram", "ws://127.0.0.1:9")] == runs
 
 
 def test_the_next_run_finds_it(directory: Path) -> None:

@@ -6,7 +6,7 @@ directory's lock, and only where the audio is still stored.
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from stenod.cli import PROVIDERS
 from stenod.core.verdict import ExitCode
 from stenod.status import duration
 from stenod.verify import journal_directory
 
 if TYPE_CHECKING:
+    from stenod.config import Loaded
     from stenod.core.moments import Moments
 
 NOTHING_FOUND = 1
@@ -47,6 +49,8 @@ class Reopened:
 @click.option("--until", metavar="T", help="Only up to this moment.")
 @click.option("--run", "run_now", is_flag=True, help="Transcribe it now, to standard output.")
 @click.option("--config", type=click.Path(path_type=Path), metavar="FILE", help="With --run: this configuration file.")
+@click.option("--provider", multiple=True, type=click.Choice(PROVIDERS), help="With --run: who transcribes.")
+@click.option("--endpoint", metavar="URL", help="With --run: another server for the provider.")
 @click.pass_context
 def retranscribe(
     context: click.Context,
@@ -56,6 +60,8 @@ def retranscribe(
     since: str | None,
     until: str | None,
     config: Path | None,
+    provider: tuple[str, ...],
+    endpoint: str | None,
     *,
     quiet: bool,
     run_now: bool,
@@ -69,7 +75,8 @@ def retranscribe(
     \b
     stenod retranscribe --quiet --state-dir ~/stenod
     stenod retranscribe --quiet --state-dir ~/stenod --since 2h
-    stenod retranscribe --quiet --state-dir ~/stenod --since 2026-01-31T09:00 --until 2026-01-31T09:30:00Z --run
+    stenod retranscribe --quiet --state-dir ~/stenod --since 2026-01-31T09:00 --until 2026-01-31T09:30:00Z
+    stenod retranscribe --quiet --state-dir ~/stenod --run --provider assemblyai
 
     \b
     T is   2h, 90s, 15m, 1d             so long ago
@@ -87,6 +94,8 @@ def retranscribe(
         raise click.UsageError(message)
     directory = journal_directory(state_dir)
     streams = [one.stream for one in inspection.survey(directory, stream)]
+    given = {"providers": provider or None, "endpoint": endpoint}
+    loaded = {one: _configured(directory, one, config, given) for one in streams} if run_now else {}
     with _locked(directory):
         reopened = [_reopen(directory, one, since, until) for one in streams]
     for one in reopened:
@@ -98,7 +107,7 @@ def retranscribe(
     if not run_now:
         click.echo("to transcribe: " + "; ".join(resume(directory, one) for one in found))
         return
-    context.exit(max(_run(directory, one, config) for one in found))
+    context.exit(max(_run(loaded[one]) for one in found))
 
 
 @contextmanager
@@ -176,10 +185,25 @@ def _told(reopened: Reopened) -> Iterator[str]:
         yield "nothing there was judged quiet"
 
 
-def _run(directory: Path, stream: str, config: Path | None) -> int:
-    """Transcribe what is pending of a stream and return the exit code."""
-    from stenod import assembly
+def _configured(directory: Path, stream: str, config: Path | None, given: Mapping[str, object]) -> "Loaded":
+    """Return what a run of a stream would use, before anything is changed; raises where nobody could take it."""
     from stenod.config import load
+    from stenod.engagement import NotPossible
+    from stenod.leftovers import meant_for
 
-    chosen = {"capture.input": "none", "state_dir": str(directory), "stream": stream}
-    return assembly.main(load(config, os.environ, chosen), os.environ)
+    chosen = {"capture.input": "none", "state_dir": str(directory), "stream": stream, **given}
+    loaded = load(config, os.environ, chosen)
+    service = meant_for(directory, stream)
+    if service is not None and not loaded.options.providers:
+        message = (
+            f"{stream} was transcribed by {service}, and no provider is named; add --provider {service}, or --config"
+        )
+        raise NotPossible(message, ExitCode.CONFIGURATION)
+    return loaded
+
+
+def _run(loaded: "Loaded") -> int:
+    """Transcribe what is pending and return the exit code."""
+    from stenod import assembly
+
+    return assembly.main(loaded, os.environ)

@@ -137,7 +137,7 @@ def run(context: click.Context, /, config: Path | None, **given: Any) -> None:
 
     \b
     Exit codes: 0 done, 64 wrong usage, 65 input is not audio, 66 no input, 69 something needed is missing,
-    73 state directory cannot be written, 75 already running there, 76 provider does not understand,
+    73 state directory or output cannot be written, 75 already running there, 76 provider does not understand,
     77 provider refuses the key, 78 wrong configuration, 70 a defect of stenod, 130 second Ctrl-C.
     """
     loaded = load_configuration(config, given, os.environ)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import trio
+import trio.testing
 
 from fakes.clock import FakeClock
 from fakes.journal import inline, status
@@ -18,6 +19,7 @@ from stenod.core.outage import WAIT_SECONDS
 from stenod.core.retention import RetentionLimits
 from stenod.core.timeline import State
 from stenod.edge.inspection import read
+from stenod.edge.output import Output
 from stenod.edge.reserve import Reserve
 from stenod.edge.segments import Segments
 from stenod.recovery import Recorded, open_ledger
@@ -170,3 +172,24 @@ async def test_the_floor_holds(autojump_clock: trio.abc.Clock, disk: Path) -> No
     (found,) = [audit(stock) for stock in read(disk)]
     assert found.faults == ()
     assert set(found.seconds) == {"gap:retention", "pending"}
+
+
+@pytest.mark.parametrize("disk", [16_384], indirect=True)
+async def test_an_output_without_room(disk: Path) -> None:
+    """Whoever holds on waits: a line goes on where it stopped when there is room, and nobody's comes in between."""
+    log, filler = FakeLog(), disk / "filler"
+    filler.write_bytes(bytes(8192))
+    descriptor = os.open(disk / "lines", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    output = Output(descriptor, log=log)
+    long, short = b"l" * 10_000 + b"\n", b"s\n"
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(output.write, long)
+        with trio.fail_after(10):
+            while not log.lines:  # noqa: ASYNC110 - it is a thread that finds out
+                await trio.sleep(0.01)
+        nursery.start_soon(output.write, short)
+        await trio.testing.wait_all_tasks_blocked()
+        filler.unlink()
+    os.close(descriptor)
+    assert (disk / "lines").read_bytes() == long + short
+    assert [event for _, event, _ in log.lines] == ["output.lost", "output.back"]

@@ -14,24 +14,34 @@ import fcntl
 import os
 import select
 import stat
+from functools import partial
 
 import trio
 
+from stenod.core.log import Log
 from stenod.core.reader import ReaderGone
 
 GONE = {errno.EPIPE, errno.EIO, errno.ECONNRESET, errno.EBADF}
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
+FULL_SECONDS = 2.0
+"""How often a full disk is tried again."""
 REST_BYTES_MAX = 1 << 18
 """How far back the beginning of a half line is looked for; a turn of twenty minutes is shorter."""
 
 
 class Output:
-    """Writes whole lines to a file descriptor. `printers`: how many share it, and wait for each other to begin."""
+    """Writes whole lines to a file descriptor. `printers`: how many share it, and wait for each other to begin.
 
-    def __init__(self, descriptor: int = 1, *, printers: int = 0) -> None:
+    `log`: wait for room on a full disk, and tell it there; None: a full disk is an error.
+    """
+
+    def __init__(self, descriptor: int = 1, *, printers: int = 0, log: Log | None = None) -> None:
         self._descriptor = descriptor
+        self._log = log
         self._awaited = printers
         """How many have not begun: each knows of its own last line alone whether it was cut."""
         self._begun = trio.Event()
+        self._turn = trio.Lock()
         self._limiter = trio.CapacityLimiter(1)
         self._bytes_whole_max: int | None = 0
         """The longest line that gets there in one piece; None where half a line is found again, or does no harm."""
@@ -50,7 +60,22 @@ class Output:
         """Write one line, however long the reader takes; raises `ReaderGone` when there is none."""
         if self._awaited > 0:
             await self._begun.wait()
-        await trio.to_thread.run_sync(self.put, line, abandon_on_cancel=True, limiter=self._limiter)
+        async with self._turn:  # Half a line may wait for room: nobody else's goes in between.
+            rest = await self._put(line)
+            if not rest or self._log is None:
+                return
+            self._log.error(
+                "output.lost", reason="its disk is full, and lines wait", remedy="make room; it goes on then"
+            )
+            while rest:
+                await trio.sleep(FULL_SECONDS)
+                rest = await self._put(rest, begun=True)
+            self._log.info("output.back")
+
+    async def _put(self, line: bytes, *, begun: bool = False) -> bytes:
+        """Write in a thread; return what found no room."""
+        push = partial(self._push, begun=begun)
+        return await trio.to_thread.run_sync(push, line, abandon_on_cancel=True, limiter=self._limiter)
 
     def whole(self, line: bytes) -> bool:
         """Return whether nobody needs to note that the line may be cut."""
@@ -73,8 +98,13 @@ class Output:
             return  # What cannot be read back is like a socket, and whether it can be written will show.
 
     def put(self, line: bytes) -> None:
-        """Do as `write`; blocks."""
-        line = self._continued(line)
+        """Do as `write`; blocks, and raises `OSError` where there is no room."""
+        if self._push(line, begun=False):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def _push(self, line: bytes, *, begun: bool) -> bytes:
+        """Write a line, or the rest of one that was begun; return what found no room, where that is waited for."""
+        line = line if begun else self._continued(line)
         written = 0
         try:
             while written < len(line):
@@ -87,7 +117,9 @@ class Output:
         except OSError as error:
             if error.errno in GONE:
                 raise ReaderGone from error
-            raise
+            if self._log is None or error.errno not in NO_ROOM:
+                raise
+        return line[written:]
 
     def _continued(self, line: bytes) -> bytes:
         """Return the line as it is written first: the rest of its own half, or after a newline."""

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from stenod.assembly import _given
+from stenod.config import load
 from stenod.core.accounts import Account
 from stenod.core.transaction import Transaction
 from stenod.edge import state_directory
@@ -154,3 +156,12 @@ def test_each_channel_of_a_file_needs_a_name(tmp_path: Path, names: str) -> None
     assert (78, "") == (process.returncode, out)
     assert 1 == err.splitlines().count(told)
     assert "Traceback" not in err
+
+
+def test_what_said_where_the_provider_is(tmp_path: Path) -> None:
+    """The configuration file and the command line's endpoint, for the commands that go on with a run."""
+    path = tmp_path / "stenod.toml"
+    path.write_text("")
+    given = {"providers": ["deepgram"], "endpoint": "ws://asr:8080", "output.partials": True}
+    assert _given(load(path, {}, given)) == ["--config", str(path), "--endpoint", "ws://asr:8080"]
+    assert _given(load(None, {})) == []

@@ -174,6 +174,13 @@ def test_a_line_can_be_pasted_into_a_shell() -> None:
     assert ["rm", "-r", str(path)] == shlex.split(line.rpartition("to discard: ")[2])
 
 
+def test_a_command_goes_to_the_same_server() -> None:
+    """What said where the provider is belongs to it: otherwise the audio would go to the provider's own."""
+    line = left(Path("/state"), "room", 1.0, ("--config", "/etc/a b.toml", "--endpoint", "ws://asr:8080"))
+    resume = line.partition("to transcribe: ")[2].partition("; to discard: ")[0]
+    assert ["--config", "/etc/a b.toml", "--endpoint", "ws://asr:8080"] == shlex.split(resume)[-4:]
+
+
 @pytest.mark.parametrize(
     ("what", "wanted", "repeatable", "kept"),
     [

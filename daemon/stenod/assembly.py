@@ -15,7 +15,7 @@ import trio
 
 from stenod import engagement
 from stenod.app import Daemon, Outcome, Service
-from stenod.config import Loaded, load, state_directory
+from stenod.config import ENDPOINT, Loaded, holds_on_fatal, load, state_directory
 from stenod.core.log import Log
 from stenod.core.source import Source
 from stenod.core.verdict import ExitCode
@@ -78,7 +78,7 @@ async def run(assembly: Assembly) -> Outcome:
 
             common = Common(
                 providers=providers,
-                output=Output(printers=len(streams)),
+                output=Output(printers=len(streams), log=log if holds_on_fatal(options, environment) else None),
                 environment=environment,
                 relieved=probe,
             )
@@ -174,4 +174,16 @@ def _conclude(assembly: Assembly, outcome: Outcome) -> None:
         click.echo(f"stenod: {rule.meaning} ({outcome.fatal.text}) {rule.remedy}", err=True)
     given_up = outcome.reader_gone or outcome.fatal is not None
     source_waits = options.capture.source.kind in (InputKind.SAMPLE, InputKind.FILE)
-    leave(directory, wanted=not outcome.reader_gone, repeatable=given_up and source_waits)
+    leave(
+        directory,
+        wanted=not outcome.reader_gone,
+        repeatable=given_up and source_waits,
+        given=_given(assembly.loaded),
+    )
+
+
+def _given(loaded: Loaded) -> list[str]:
+    """Return the words that said where the provider is: they belong to every command that goes on with this run."""
+    config = [] if loaded.path is None else ["--config", str(loaded.path)]
+    endpoint = [str(value) for path, value in loaded.overrides.items() if path.rpartition(".")[2] == ENDPOINT]
+    return config + [word for url in endpoint for word in ("--endpoint", url)]

@@ -5,7 +5,7 @@ Nothing is deleted here that still holds audio or lines that nobody has; that is
 
 import shlex
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -25,19 +25,22 @@ READER = "stdout"
 """The reader whose place says what was printed."""
 
 
-def left(path: Path, stream: str, pending_seconds: float) -> str:
-    """Return the line about audio that stays."""
+def left(path: Path, stream: str, pending_seconds: float, given: Sequence[str] = ()) -> str:
+    """Return the line about audio that stays; `given` as for `resume`."""
     return (
         f"{pending_seconds:.1f} s of audio that was not transcribed are kept in {path}; "
-        f"to transcribe: {resume(path, stream)}; to discard: rm -r {shlex.quote(str(path))}"
+        f"to transcribe: {resume(path, stream, given)}; to discard: rm -r {shlex.quote(str(path))}"
     )
 
 
-def resume(path: Path, stream: str) -> str:
-    """Return the command that transcribes and prints what waits in a directory, with who it was meant for."""
+def resume(path: Path, stream: str, given: Sequence[str] = ()) -> str:
+    """Return the command that transcribes and prints what waits in a directory, with who it was meant for.
+
+    `given`: the words that said where its server is, as far as they are known.
+    """
     words = ["stenod", "run", "--input", "none", "--state-dir", str(path), "--stream", stream]
     provider = meant_for(path, stream)
-    return shlex.join([*words, *(["--provider", provider] if provider else [])])
+    return shlex.join([*words, *(["--provider", provider] if provider else []), *given])
 
 
 def meant_for(path: Path, stream: str) -> str | None:
@@ -65,12 +68,13 @@ def look_behind(environment: Mapping[str, str]) -> None:
             directory.remove()
 
 
-def leave(directory: StateDirectory, *, wanted: bool, repeatable: bool) -> None:
+def leave(directory: StateDirectory, *, wanted: bool, repeatable: bool, given: Sequence[str] = ()) -> None:
     """Leave a directory at the end of a run: say what it holds, or remove a temporary one that holds nothing.
 
-    `wanted`: somebody still wants the lines that were not printed. `repeatable`: the source has it all again.
+    `wanted`: somebody still wants the lines that were not printed. `repeatable`: the source has it all again. `given`
+    as for `resume`.
     """
-    held = lines(directory.path)
+    held = lines(directory.path, given)
     if directory.temporary and (repeatable or not held or not (wanted or pending(directory.path))):
         directory.remove()
         return
@@ -79,16 +83,17 @@ def leave(directory: StateDirectory, *, wanted: bool, repeatable: bool) -> None:
         click.echo(f"stenod: {line}", err=True)
 
 
-def lines(path: Path) -> list[str]:
-    """Return what to say about a directory, one line a stream; none where it holds nothing."""
+def lines(path: Path, given: Sequence[str] = ()) -> list[str]:
+    """Return what to say about a directory, one line a stream; none where it holds nothing. `given` as for `resume`."""
     discard = f"rm -r {shlex.quote(str(path))}"
     try:
         held = pending(path)
         waiting = [stream for stream in unprinted(path) if stream not in held]
     except (LedgerUnusable, sqlite3.DatabaseError, OSError, ValueError) as error:
         return [f"cannot read what an earlier run left in {path}: {error}; to discard it: {discard}"]
-    return [left(path, stream, seconds) for stream, seconds in held.items()] + [
-        f"lines that were not printed are kept in {path}; to print: {resume(path, stream)}; to discard: {discard}"
+    return [left(path, stream, seconds, given) for stream, seconds in held.items()] + [
+        f"lines that were not printed are kept in {path}; "
+        f"to print: {resume(path, stream, given)}; to discard: {discard}"
         for stream in waiting
     ]
 

@@ -89,7 +89,11 @@ def emulate(
         black-hole, refuse, status, slow, slow-begin, drop, close, error, error-untyped,
         expire, begin-then-die, deaf, mute, slow-messages, garbage, huge
     When: wall (seconds since the start) or audio (seconds of a session's audio), repeat, session, attempt, count.
-    What: duration, code, text, status.
+    What: duration (how long; of slow and slow-begin how much later, each time or count times), code, text, status.
+
+    \b
+    With --engine script:FILE every session hears the words of FILE, one a line, in seconds of its audio:
+        {"text": "hello", "start": 1.2, "end": 1.5}
 
     Stop it with Ctrl-C. Exit codes: 0 stopped, 69 the engine or the port cannot be had, 78 the configuration is wrong.
     """

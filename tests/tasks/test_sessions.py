@@ -219,6 +219,21 @@ async def test_sessions_that_get_no_further_open_the_breaker_too(
     assert 48.0 <= delays[4] <= 60.0
 
 
+async def test_sessions_that_get_no_further_are_told(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
+    """Once, when it is no accident any more, and once when they do again."""
+    short = Behaviour(turn_seconds=None, ends_after=8.0, end_code=1012)
+    theatre = Theatre(nursery, short, short, short, short, Behaviour(turn_seconds=0.5))
+    await theatre.record(20.0)
+    told = []
+    for _ in range(5):
+        session = await theatre.sessions.open(nursery)
+        session.begin(0)
+        session.cut(20_000)
+        await theatre.sessions.see_off(session)
+        told.append(theatre.states("progress"))
+    assert told == [[], [], ["stuck"], ["stuck"], ["stuck", "back"]]
+
+
 async def test_cancelled_while_it_opens(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
     """Nobody is left connected."""
     for when in (0.5, 1.5):

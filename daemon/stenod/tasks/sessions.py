@@ -33,6 +33,11 @@ SLOWER_RATE_RATIO = 1.02
 little fast makes it later every hour."""
 HEALTHY_BUDGET_SECONDS = 60.0
 OFFERS_MAX = 2
+STUCK_TIMES = 2
+"""So many sessions that got no further than the one before are no accident: a person is told."""
+STUCK_SUBJECT = "progress"
+STUCK = "sessions end before anything of the same audio is final; it is kept, and heard again each time"
+STUCK_REMEDY = "look at the network; where sessions end after a fixed time, set rotation.session_seconds_max below it"
 
 
 class Fatal(Exception):
@@ -111,6 +116,7 @@ class Sessions:
         """How the stream's last session ended: what may happen once may happen to each stream once."""
         self._fruitless: tuple[int, int] = (-1, 0)
         """Where audio begins that was offered without any answer, and how often."""
+        self._stuck_times = 0
         self._stuck_at = -1
         """Where a session began that got nowhere: another one that gets no further was not healthy, however long."""
 
@@ -152,6 +158,7 @@ class Sessions:
         failure = session.ended.failure
         rule = self._judged(failure, session.ended.ready_seconds)
         self._refill(session)
+        await self._tell_progress(session)
         await self._bound_offers(session, rule)
         await self.records.ended(session, rule)
         return rule
@@ -257,6 +264,17 @@ class Sessions:
             self.provider.backoff.clear()
         if session.ended.ready_seconds >= HEALTHY_BUDGET_SECONDS:
             self.provider.budget.restore()
+
+    async def _tell_progress(self, session: Session) -> None:
+        """Tell once that sessions get no further, and once that they do again."""
+        if session.stuck:
+            self._stuck_times += 1
+            if self._stuck_times == STUCK_TIMES:
+                await self.records.tell("stuck", STUCK, STUCK_REMEDY, subject=STUCK_SUBJECT)
+        elif session.settled_samples:
+            told, self._stuck_times = self._stuck_times >= STUCK_TIMES, 0
+            if told:
+                await self.records.tell("back", "words become final again", subject=STUCK_SUBJECT)
 
     def _healthy_seconds(self, session: Session) -> float:
         """How long it was healthy: not at all where it, like the one before, got no further with the same audio."""

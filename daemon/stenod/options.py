@@ -189,7 +189,7 @@ class RotationOptions:
     """When a session hands over to its successor, before the provider's limit ends it."""
 
     session_seconds_max: Annotated[float, Meta(ge=0.0, le=86400.0)] = 0.0
-    """The longest a session may last. 0: the provider's limit."""
+    """The longest a session may last, more than the margin below. 0: the provider's limit."""
     margin_seconds: Annotated[float, Meta(ge=0.0, le=3600.0)] = 300.0
     """How long before its limit a session's successor is opened."""
 

@@ -71,3 +71,25 @@ async def test_a_session_does_not_meet_its_own_words(autojump_clock: trio.abc.Cl
     session = FakeSession("late", 10 * RATE, 14 * RATE, 16 * RATE, SentMap(RATE, 10 * RATE))
     kept, doubtful = await Sewing(session, journal).sew((word("no", 13.5, 13.9),))  # type: ignore[arg-type]
     assert (["no"], False) == ([one.text for one in kept], doubtful)
+
+
+async def test_those_who_went_on_may_end_before_the_share_does(autojump_clock: trio.abc.Clock) -> None:
+    """A successor that heard two seconds before a cut at the end of all audio has printed the last word."""
+    disk = Disk()
+    journal = disk.journal()
+    journal.append(speech(0, 20 * RATE))
+    await printed(journal, "successor", ("d", 19.5, 20.0))
+    session = FakeSession("late", 10 * RATE, 20 * RATE, 20 * RATE, SentMap(RATE, 10 * RATE))
+    kept, _ = await Sewing(session, journal).sew((word("c", 19.0, 19.5), word("d", 19.5, 20.0)))  # type: ignore[arg-type]
+    assert ["c"] == [one.text for one in kept]
+
+
+async def test_those_before_us_are_not_those_behind_us(autojump_clock: trio.abc.Clock) -> None:
+    """In a share of a second, the same word printed before it and said within it are two."""
+    disk = Disk()
+    journal = disk.journal()
+    journal.append(speech(0, 20 * RATE))
+    await printed(journal, "before", ("no", 9.0, 9.5), ("no", 9.6, 10.2))
+    session = FakeSession("late", 10 * RATE, 11 * RATE, 11 * RATE, SentMap(RATE, 10 * RATE))
+    kept, _ = await Sewing(session, journal).sew((word("no", 10.3, 10.7),))  # type: ignore[arg-type]
+    assert ["no"] == [one.text for one in kept]

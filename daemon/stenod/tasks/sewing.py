@@ -33,7 +33,7 @@ class Sewing:
         if not sewn.kept or sewn.kept[-1].end < share_end - self._reach:
             return sewn.kept, sewn.doubtful
         if self._end_seam is None:
-            self._end_seam = end_seam_at(await self._words_around(share_end, share_end, self._session.end), share_end)
+            self._end_seam = end_seam_at(await self._words_behind(), share_end)
         # The whole turn again: without the words that one seam has found, the other would find their neighbours.
         ended = sew_end(self._end_seam, words, rate)
         self._end_seam = ended.seam
@@ -48,13 +48,28 @@ class Sewing:
         printed = await self._words_around(start, origin, start) if origin < start else ()
         return seam_at(printed, origin, start, self._journal.rate, torn=self._session.torn)
 
-    async def _words_around(self, place: int, start: int, end: int) -> Sequence[PlacedWord]:
-        """Return the words of other sessions whose lines reach into [start, end), as far as they are near the place."""
+    async def _words_behind(self) -> Sequence[PlacedWord]:
+        """Return the words near the end of the share of those who went on there.
+
+        They began to hear before it. A line of theirs that ends before it too (the audio ended there) is told from
+        one of those who were before us by its beginning, which lies in our share.
+        """
+        share_start, share_end = self._session.start, self._session.share_end
+        heard_from = share_end - round(OVERLAP_SECONDS * self._journal.rate)
+        return await self._words_around(share_end, max(share_start, heard_from), self._session.end, since=share_start)
+
+    async def _words_around(self, place: int, start: int, end: int, *, since: int = 0) -> Sequence[PlacedWord]:
+        """Return the words of other sessions whose lines reach into [start, end), as far as they are near the place.
+
+        `since`: only lines that begin there or later, or reach over the place.
+        """
         rate = self._journal.rate
         found = []
         for line in await self._journal.spoken(start, end + round(TOLERANCE_SECONDS * rate)):
             record = records.parsed(line)
             if record["session"] == self._session.name:
+                continue
+            if round(record["start"] * rate) < since and round(record["end"] * rate) <= place:
                 continue
             for word in record["words"]:
                 placed = PlacedWord(word["text"], round(word["start"] * rate), round(word["end"] * rate))

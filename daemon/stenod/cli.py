@@ -146,12 +146,27 @@ def run(context: click.Context, /, config: Path | None, **given: Any) -> None:
 
 
 @click.command()
+@click.argument("name", required=False)
+@click.option("--watch", is_flag=True, help="Show how loud each is, until Ctrl-C. In a pipe: for a second.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")
-def devices(*, as_json: bool) -> None:
+@click.pass_context
+def devices(context: click.Context, /, name: str | None, *, watch: bool, as_json: bool) -> None:
     """List the microphones: what `--input mic:NAME` and `--input mic:INDEX` can name.
 
+    \b
+    stenod devices
+    stenod devices --watch          speak, and see which one hears you
+    stenod devices --watch USB      only this one
+
     A part of a name is enough where it fits only one. The index may change when devices come and go, the name seldom.
+    Several names may be one microphone (ALSA's default, sysdefault, plughw); on plain ALSA only one of them can be
+    open at a time, and the others say so. With --watch in a pipe or with --json there is one line or object for each
+    after about a second.
     """
+    if watch:
+        context.exit(importlib.import_module("stenod.watch").watch(name, as_json=as_json))
+    if name is not None:
+        raise click.UsageError("a NAME is for --watch")
     from dataclasses import asdict
 
     from stenod.core.microphones import NO_DEVICE

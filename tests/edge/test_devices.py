@@ -2,13 +2,20 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+import trio
 
 from stenod.core.source import SourceError
 from stenod.edge import devices
 
 pytestmark = pytest.mark.slow
+
+
+def running(pid: str) -> bool:
+    """Whether there is such a process."""
+    return Path(f"/proc/{pid}").exists()
 
 
 @pytest.fixture
@@ -50,3 +57,22 @@ def test_a_lister_that_fails_or_hangs_is_an_error(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(devices, "LIST_SECONDS", 0.3)
     with pytest.raises(SourceError, match="does the sound server hang"):
         devices.list_devices()
+
+
+@pytest.mark.usefixtures("without_sound")
+async def test_listing_without_blocking() -> None:
+    """The same answer."""
+    assert await devices.listed() == []
+
+
+async def test_a_lister_that_hangs_is_left_without_blocking(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """It is killed, whether it is too late or nobody wants it any more."""
+    program = f"import os, time; open({str(tmp_path / 'pids')!r}, 'a').write(f'{{os.getpid()}}\\n'); time.sleep(60)"
+    monkeypatch.setattr(devices, "LISTER", (sys.executable, "-c", program))
+    with pytest.raises(SourceError, match="no answer in 1 s; does the sound server hang"):
+        await devices.listed(1.0)
+    with trio.move_on_after(1.0):
+        await devices.listed()
+    pids = (tmp_path / "pids").read_text().split()
+    assert len(pids) == 2
+    assert not any(map(running, pids))

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from stenod.edge.dialling import Dialler, UntrustedError
+from stenod.edge.dialling import Dialler, UntrustedError, addresses
 
 KEY = trustme.CA().private_key_pem.bytes()
 
@@ -48,3 +48,10 @@ def test_files_that_can_be_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     (tmp_path / "ca.pem").write_bytes(pem)
     Dialler("~/ca.pem")
     Dialler()
+
+
+async def test_a_name_leads_to_addresses() -> None:
+    """Each once; one that there cannot be is an error, as it is for a dial."""
+    assert ["127.0.0.1"] == await addresses("127.0.0.1", 80)
+    with pytest.raises(UnicodeError):
+        await addresses("x" * 64 + ".example", 80)

@@ -13,7 +13,7 @@ import pytest
 
 from stenod.core.verdict import ExitCode
 from stenod.edge import state_directory
-from stenod.edge.state_directory import StateDirectoryError, left_behind, named, temporary
+from stenod.edge.state_directory import StateDirectoryError, condition, left_behind, named, temporary
 
 HOLDER = """
 import pathlib, sys
@@ -251,3 +251,33 @@ def test_who_runs_in_a_directory_is_known_without_disturbing_it(tmp_path: Path) 
     held.release()
     assert state_directory.holder(path) is None
     state_directory.named(path).release()
+
+
+def test_the_condition_of_a_directory(tmp_path: Path) -> None:
+    """It is looked at and written in without leaving anything; one that is not there yet is judged by its parent."""
+    directory = named(tmp_path / "held")
+    directory.release()
+    before = sorted(tmp_path.rglob("*"))
+    found = condition(tmp_path / "held")
+    assert (True, 0o700, None, False, "") == (found.exists, found.mode, found.holder, found.foreign, found.trouble)
+    assert found.free_bytes > 0
+    unborn = condition(tmp_path / "a" / "b")
+    assert (False, "", found.free_bytes) == (unborn.exists, unborn.trouble, pytest.approx(unborn.free_bytes, rel=0.1))
+    assert before == sorted(tmp_path.rglob("*"))
+
+
+def test_the_condition_of_one_that_cannot_be_used(tmp_path: Path) -> None:
+    """A file, a place where nothing can be written, somebody else's files."""
+    (tmp_path / "file").write_text("x")
+    assert "Not a directory" == condition(tmp_path / "file").trouble
+    assert condition(Path("/proc/stenod")).trouble
+    assert condition(tmp_path).foreign
+
+
+def test_the_condition_of_one_in_use_is_only_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is written where somebody runs."""
+    path = tmp_path / "state"
+    with held_by_another(path) as child:
+        monkeypatch.setattr(state_directory, "_trouble", lambda *_given: pytest.fail("it was written to"))
+        found = condition(path)
+        assert (child.pid, True) == (found.holder, found.in_use)

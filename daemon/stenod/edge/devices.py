@@ -20,11 +20,15 @@ LIST_SECONDS = 10.0
 """A sound server that does not answer holds PortAudio up for as long as it likes."""
 
 
+LISTER = (sys.executable, "-P", "-m", "stenod.edge.devices")
+HANGS = "cannot list microphones: no answer in {seconds:.0f} s; does the sound server hang?"
+
+
 def list_devices() -> list[Device]:
     """Return what can be recorded from; takes a tenth of a second, and blocks."""
     try:
-        done = subprocess.run(
-            [sys.executable, "-P", "-m", "stenod.edge.devices"],
+        done = subprocess.run(  # noqa: S603 - it is this module
+            LISTER,
             env=child_environment(os.environ),
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -32,8 +36,31 @@ def list_devices() -> list[Device]:
             timeout=LIST_SECONDS,
         )
     except subprocess.TimeoutExpired as error:
-        msg = f"cannot list microphones: no answer in {LIST_SECONDS:.0f} s; does the sound server hang?"
-        raise SourceError(msg, EX_UNAVAILABLE) from error
+        raise SourceError(HANGS.format(seconds=LIST_SECONDS), EX_UNAVAILABLE) from error
+    return _read(done)
+
+
+async def listed(seconds: float = LIST_SECONDS) -> list[Device]:
+    """Return the same without blocking, within `seconds`; whoever is cancelled leaves no lister behind."""
+    import trio
+
+    async def kill(process: trio.Process) -> None:
+        process.kill()  # one that hangs in PortAudio hears nothing else
+
+    with trio.move_on_after(seconds):
+        done = await trio.run_process(
+            LISTER,
+            env=child_environment(os.environ),
+            capture_stdout=True,
+            capture_stderr=True,
+            check=False,
+            deliver_cancel=kill,
+        )
+        return _read(done)
+    raise SourceError(HANGS.format(seconds=seconds), EX_UNAVAILABLE)
+
+
+def _read(done: "subprocess.CompletedProcess[bytes]") -> list[Device]:
     try:
         answer = json.loads(done.stdout)
     except ValueError as error:

@@ -48,6 +48,12 @@ class Dialler:
         return secured
 
 
+async def addresses(host: str, port: int) -> list[str]:
+    """Return where a name leads, in the resolver's order; raises what a dial would."""
+    found = await trio.socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(address[0]) for *_, address in found))
+
+
 def _trusted(path: Path) -> ssl.SSLContext:
     """Return what trusts the file's certificates and no others."""
     try:

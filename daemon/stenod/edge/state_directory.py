@@ -5,15 +5,18 @@ end; one that was left behind (a crash, audio that was not transcribed) stays un
 start says so. The lock is the kernel's (flock): it is gone with the process, however that ends.
 """
 
+import errno
 import fcntl
 import os
 import shutil
+import stat
 import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from stenod.core.diagnosis import Directory
 from stenod.core.verdict import ExitCode
 
 LEDGER_NAME = "ledger.sqlite"
@@ -21,6 +24,8 @@ LOCK_NAME = "lock"
 RESERVE_NAME = "reserve"
 TEMPORARY_PREFIX = "run-"
 UNBORN_PREFIX = ".new-"
+TRIAL_BYTES = 1 << 20
+"""What a start needs at once: the reserve, and a ledger with its log."""
 
 
 class StateDirectoryError(Exception):
@@ -68,12 +73,9 @@ def named(path: Path) -> StateDirectory:
 
     One that holds something else is not taken: nobody means to make a home or a temporary directory private.
     """
-    with suppress(OSError):
-        if any(path.iterdir()) and not (path / LOCK_NAME).exists() and not (path / LEDGER_NAME).exists():
-            message = (
-                f"cannot use the state directory {path}: it holds other files; name one of its own with --state-dir"
-            )
-            raise StateDirectoryError(message, ExitCode.CANNOT_CREATE)
+    if _is_foreign(path):
+        message = f"cannot use the state directory {path}: it holds other files; name one of its own with --state-dir"
+        raise StateDirectoryError(message, ExitCode.CANNOT_CREATE)
     return _locked(path, temporary=False)
 
 
@@ -112,6 +114,25 @@ def holder(path: Path) -> int | None:
     return None
 
 
+def condition(path: Path) -> Directory:
+    """Return what can be said of a directory, one that is not there yet too; nothing stays that was not there before.
+
+    Whether there is room is tried with a file that has no name, where nobody runs.
+    """
+    existing = next((one for one in (path, *path.parents) if one.is_dir()), Path("/"))
+    running = holder(path)
+    space = os.statvfs(existing)
+    return Directory(
+        path=str(path),
+        exists=existing == path,
+        mode=stat.S_IMODE(existing.stat().st_mode),
+        holder=running,
+        foreign=_is_foreign(path),
+        trouble="" if running is not None else _trouble(path, existing),
+        free_bytes=space.f_bavail * space.f_frsize,
+    )
+
+
 def left_behind(environment: Mapping[str, str]) -> list[Path]:
     """Return the temporary directories that no running process holds, oldest first."""
     found = []
@@ -135,6 +156,26 @@ def home(environment: Mapping[str, str]) -> Path:
     base = environment.get("XDG_STATE_HOME", "")
     root = Path(base) if base.startswith("/") else Path(environment.get("HOME") or "/") / ".local" / "state"
     return root / "stenod"
+
+
+def _is_foreign(path: Path) -> bool:
+    with suppress(OSError):
+        return any(path.iterdir()) and not (path / LOCK_NAME).exists() and not (path / LEDGER_NAME).exists()
+    return False
+
+
+def _trouble(path: Path, existing: Path) -> str:
+    """Return what keeps us from writing at a path, `existing` being as much of it as there is; empty: nothing."""
+    try:
+        if path.exists() and not path.is_dir():
+            return os.strerror(errno.ENOTDIR)
+        with tempfile.TemporaryFile(dir=existing) as trial:
+            trial.write(bytes(TRIAL_BYTES))
+            trial.flush()
+            os.fsync(trial.fileno())
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
 
 
 def _locked(path: Path, *, temporary: bool) -> StateDirectory:

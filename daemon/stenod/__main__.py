@@ -70,7 +70,7 @@ def _told(error: BaseException) -> int:
         return error.code if isinstance(error.code, int) else ExitCode.OK if error.code is None else ExitCode.SOFTWARE
     if all(isinstance(leaf, KeyboardInterrupt) for leaf in leaves):
         return ExitCode.INTERRUPTED
-    if isinstance(error, BrokenPipeError) and _reader_gone():
+    if all(isinstance(leaf, BrokenPipeError) for leaf in leaves) and _reader_gone():
         return ExitCode.OK
     if all(isinstance(leaf, OSError) and leaf.errno in NO_ROOM for leaf in leaves):
         _say(f"stenod: cannot write: {leaves[0]}; make room")

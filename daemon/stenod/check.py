@@ -80,7 +80,7 @@ def examine(loaded: Loaded, environment: Mapping[str, str]) -> Finding:
     if options.capture.channel_names:
         told = [f"{one.stream} (channel {one.capture.channel})" for one in streams_of(options)]
         facts["streams"] = ", ".join(told)
-    warnings = list(_odd_input(loaded))
+    warnings = list(odd_input(loaded))
     errors = []
     if directory is None and is_service(environment):
         warnings.append("without a state directory a restart loses the journal; give the unit a StateDirectory=")
@@ -121,7 +121,8 @@ def _examine_service(service: Service, options: Options, environment: Mapping[st
     return Finding({"key": fact}, tuple(warnings), tuple(errors))
 
 
-def _odd_input(loaded: Loaded) -> Iterator[str]:
+def odd_input(loaded: Loaded) -> Iterator[str]:
+    """Return what is odd about the configured input, in sentences."""
     source = loaded.options.capture.source
     for path in ("capture.input_rate", "capture.input_channels"):
         if not source.raw and loaded.origins[path] != "default":

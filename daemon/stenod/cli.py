@@ -21,6 +21,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "run": ("stenod.cli:run", "Transcribe a microphone, a file or a program's output to JSON lines."),
     "check": ("stenod.check:check", "Show the configuration, where it comes from, and what is wrong with it."),
+    "doctor": ("stenod.doctor:doctor", "Try everything that a run needs, and say what to do about what is wrong."),
     "status": ("stenod.status:status", "Show what a journal holds, what waits, who runs, and what it has cost."),
     "verify": ("stenod.verify:verify", "Check that a journal accounts for every sample and every line."),
     "tail": ("stenod.verify:tail", "Print a journal's lines again, for a reader that missed some."),

@@ -227,6 +227,16 @@ def test_a_reader_that_has_gone_had_enough(text: str) -> None:
     assert (result.returncode, result.stderr) == (0, "")
 
 
+def test_a_reader_that_has_gone_is_no_defect_of_a_task_tree() -> None:
+    """What a nursery bundles is looked into."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    code = failing("raise ExceptionGroup('x', [BrokenPipeError()])")
+    result = stenod_process("run", code=code, capture_output=False, stdout=writing, stderr=subprocess.PIPE)
+    os.close(writing)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
 @pytest.mark.parametrize("how", ["sys.stdout.write('x')", "click.echo('x')"])
 def test_an_output_that_is_full_is_told(how: str) -> None:
     """One sentence, one code, nothing at the interpreter's end."""

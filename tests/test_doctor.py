@@ -94,6 +94,12 @@ def test_a_terminal_shows_what_is_waited_for(monkeypatch: pytest.MonkeyPatch) ->
     assert text.endswith("\r\x1b[K")
 
 
+def test_a_terminal_that_can_do_nothing_is_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    """TERM=dumb, as editors have it."""
+    monkeypatch.setenv("TERM", "dumb")
+    assert sheet() == sheet(terminal=True)
+
+
 def test_who_wants_no_colour_gets_none() -> None:
     """NO_COLOR."""
     assert "\x1b[3" not in sheet(terminal=True, plain=True)

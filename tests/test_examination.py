@@ -3,7 +3,9 @@
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 import trio
 
 from fakes.log import FakeLog
@@ -15,6 +17,7 @@ from stenod.examination_machine import MachineExamination, configuration
 from stenod.examination_provider import ProviderExamination
 from stenod.examination_source import SourceExamination
 
+RATE = 16000
 KEY = "0123456789abcdef" * 2
 SECRET = "a-secret-of-somebody"
 
@@ -181,6 +184,16 @@ async def test_offline_sends_nothing(tmp_path: Path) -> None:
     assert Mark.GOOD is found["deepgramkey"].mark
 
 
+async def test_a_proxy_is_not_used(tmp_path: Path) -> None:
+    """Where only one leads out, that is why."""
+    environment = {"HTTPS_PROXY": "http://proxy.example:3128"}
+    chosen = case(tmp_path, environment, assemblyai__endpoint="ws://127.0.0.1:9")
+    found = await ProviderExamination(chosen, "assemblyai").connection()
+    assert found.remedy.endswith("stenod goes through no proxy, and HTTPS_PROXY is set")
+    steps = {one.name: one for one in ProviderExamination(chosen, "assemblyai").steps()}
+    assert steps["connection"].late.endswith("HTTPS_PROXY is set")
+
+
 async def test_nothing_listens(tmp_path: Path) -> None:
     """A port that nobody has."""
     chosen = case(tmp_path, assemblyai__endpoint="ws://127.0.0.1:9")
@@ -224,6 +237,15 @@ async def test_each_channel_has_its_level(tmp_path: Path) -> None:
     assert Mark.WRONG is level.mark
     assert level.text.startswith("default-counsel: exact zeros")
     assert "judge" not in level.text
+
+
+async def test_channels_without_names_are_told(tmp_path: Path) -> None:
+    """What would keep the run from starting is found."""
+    soundfile.write(tmp_path / "two.wav", np.zeros((RATE, 2)), RATE)
+    chosen = case(tmp_path, capture__input=str(tmp_path / "two.wav"), capture__channel_names=("judge",))
+    found = await SourceExamination(chosen).audio()
+    assert (Mark.WRONG, 78) == (found.mark, found.exit_code)
+    assert "give each channel one name" in found.text
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,11 @@ def doctor(context: click.Context, /, config: Path | None, *, offline: bool, as_
 
     It ends within half a minute and changes nothing. It opens one session of a second or two with each configured
     provider, with silence, and the microphone for a second; --offline opens no session. A running stenod is not
-    disturbed. No key is shown.
+    disturbed. No key is shown. The key of a service may be a credential that only systemd hands out:
+
+    \b
+    sudo systemd-run --pty -p LoadCredential=assemblyai:/etc/stenod/assemblyai.key \\
+        stenod doctor --config /etc/stenod/stenod.toml --state-dir /var/lib/stenod
 
     \b
     ok  ✓   fine
@@ -139,7 +143,7 @@ class Sheet:
         self._stream = stream
         self._as_json = as_json
         self._encoding = stream.encoding or "ascii"
-        self._live = not as_json and stream.isatty()
+        self._live = not as_json and stream.isatty() and os.environ.get("TERM") != "dumb"
         self._coloured = self._live and not plain
         self._signs = SIGNS if _encodable("".join(SIGNS.values()), self._encoding) else PLAIN_SIGNS
         self._rows: list[dict[str, Any]] = []

@@ -40,6 +40,8 @@ AUDIO_SECONDS = 1.0
 SAMPLE_SECONDS = 2.8
 """The sample's first sentence, and a pause behind it."""
 ADDRESSES_SHOWN = 3
+SWALLOWED = "the network or a firewall swallows it: check the network, and whether the port is allowed out"
+PROXIES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
 NO_POCKETSPHINX = "pocketsphinx is not installed, and no provider is configured"
 
 
@@ -77,7 +79,7 @@ class ProviderExamination:
             needs=("name",),
             lack="no connection",
             seconds=CONNECTION_SECONDS,
-            late="the network or a firewall swallows it: check the network, and whether the port is allowed out",
+            late=self._beside_proxy(SWALLOWED),
         )
         yield step(
             name="session",
@@ -127,7 +129,8 @@ class ProviderExamination:
         try:
             stream = await self._dialler.dial(self._host, self._port, self._tls)
         except (OSError, UnicodeError, trio.BrokenResourceError) as error:
-            return self._failed(dial_failure(self._host, error))
+            found = self._failed(dial_failure(self._host, error))
+            return replace(found, remedy=self._beside_proxy(found.remedy))
         seconds = trio.current_time() - began
         spoken = f", {stream.version()}" if isinstance(stream, trio.SSLStream) else ", without TLS"
         await trio.aclose_forcefully(stream)
@@ -147,6 +150,12 @@ class ProviderExamination:
     def _online(self, examine: Callable[[], Awaitable[Finding]]) -> Callable[[], Awaitable[Finding]]:
         """Return the step, or what stands in for it where nothing may be sent."""
         return _offline if self._case.offline else examine
+
+    def _beside_proxy(self, remedy: str) -> str:
+        """Return the remedy, with what a person behind a proxy must know."""
+        name = next((one for one in PROXIES if self._case.environment.get(one)), None)
+        hint = "" if name is None else f"stenod goes through no proxy, and {name} is set"
+        return "; ".join(filter(None, (remedy, hint)))
 
     def _failed(self, ended: ConnectionEnded) -> Finding:
         return _explained(Failure(phase=Phase.OPENING, text=ended.text, local=ended.local), self._dialect)

@@ -15,15 +15,16 @@ from stenod.core.source import Block, Source, SourceError, SourceLost
 from stenod.core.verdict import ExitCode
 from stenod.edge import alsa
 from stenod.edge.devices import listed
-from stenod.edge.resampling import Converter
 from stenod.examination import Case, Step
 from stenod.inputs import source_of, streams_of
 from stenod.options import InputKind
+from stenod.streams import converter_of
 
 SECONDS = 1.0
 OPEN_SECONDS = 12.0
 """A microphone on a small machine that is busy takes some; one that gives nothing at all is told before."""
 READ_SECONDS = 6.0
+LIVE = (InputKind.MICROPHONE, InputKind.COMMAND)
 SERVERS = ("pulseaudio", "pipewire", "pipewire-pulse", "wireplumber", "jackd")
 """Sound servers: that they have the card is how it should be."""
 
@@ -65,8 +66,8 @@ class SourceExamination:
 
     async def level(self) -> Finding:
         """Say how loud the second was, of each stream."""
-        rate = self._options.capture.rate
-        found = {stream: of_level(Loudness.of(pcm, rate)) for stream, pcm in self._case.audio.items()}
+        rate, live = self._options.capture.rate, self._options.capture.source.kind in LIVE
+        found = {stream: of_level(Loudness.of(pcm, rate), live=live) for stream, pcm in self._case.audio.items()}
         if len(found) == 1:
             return next(iter(found.values()))
         return joined(
@@ -85,7 +86,7 @@ class SourceExamination:
         rate, channels = blocks[0].rate, blocks[0].channels
         pcm = b"".join(block.pcm for block in blocks)
         for stream in streams_of(self._options):
-            converter = Converter(rate, channels, self._options.capture.rate, channel=stream.capture.channel)
+            converter = converter_of(stream.capture, rate, channels, self._options.capture.rate)
             self._case.audio[stream.stream] = converter.feed(pcm) + converter.finish()
         name = source.description if device is None else f"microphone '{device.name}'"
         default = " (the default one)" if device is not None and not self._options.capture.source.argument else ""

@@ -179,7 +179,7 @@ def _capture(options: Options, journal: Journal, source: Source, common: Common,
     return Capture(
         source=source,
         journal=journal,
-        converter=partial(_converter, options.capture),
+        converter=partial(converter_of, options.capture),
         clock=RealClock(),
         log=log,
         origin=0 if identity is None else journal.source_start(identity),
@@ -210,7 +210,7 @@ def _session_options(options: Options) -> SessionOptions:
     )
 
 
-def _converter(capture: CaptureOptions, rate_in: int, channels_in: int, rate_out: int) -> Any:
+def converter_of(capture: CaptureOptions, rate_in: int, channels_in: int, rate_out: int) -> Any:
     """Return what makes of the input one stream's audio; raises `SourceError` where the channels are not as named."""
     from stenod.edge.resampling import Converter
 

@@ -6,6 +6,7 @@ watch, each is heard for a second, and there is one line, or one JSON object, of
 """
 
 import json
+import os
 import shutil
 import signal
 import sys
@@ -31,7 +32,9 @@ REOPEN_SECONDS = 5.0
 MEASURED_SECONDS = 1.0
 MEASURING_SECONDS_MAX = 10.0
 HINT = "* the default   `stenod run --input mic:NAME` uses one   Ctrl-C ends"
-HIDE_CURSOR, SHOW_CURSOR, ERASE_LINE, ERASE_BELOW = "\x1b[?25l", "\x1b[?25h", "\x1b[K", "\x1b[J"
+BEGIN, END = "\x1b[?25l\x1b[?7l", "\x1b[?7h\x1b[?25h"
+"""Without a cursor, and without wrapping what is wider than it seems."""
+ERASE_LINE, ERASE_BELOW = "\x1b[K", "\x1b[J"
 NOTHING_CAME = "no audio came"
 
 
@@ -43,7 +46,7 @@ def watch(name: str | None, *, as_json: bool) -> int:
     chosen = found if name is None else [match(found, name)]
     boards = [Meter(one.index, one.name, one.default) for one in chosen]
     wanted = [_wanted(one, found) for one in chosen]
-    if sys.stdout.isatty() and not as_json:
+    if sys.stdout.isatty() and os.environ.get("TERM") != "dumb" and not as_json:
         trio.run(_live, boards, wanted)
         return ExitCode.OK
     trio.run(_measure, boards, wanted)
@@ -110,7 +113,7 @@ async def _draw(boards: list[Meter], stream: TextIO, watched: trio.CancelScope) 
     glyphs = meters.BLOCKS if _encodable(encoding) else meters.ASCII
     before = 0
     try:
-        stream.write(HIDE_CURSOR)
+        stream.write(BEGIN)
         while True:
             size = shutil.get_terminal_size()
             width, height = size.columns - 1, max(1, size.lines - 2)
@@ -126,7 +129,7 @@ async def _draw(boards: list[Meter], stream: TextIO, watched: trio.CancelScope) 
         watched.cancel()
     finally:
         with suppress(OSError):
-            stream.write(SHOW_CURSOR)
+            stream.write(END)
             stream.flush()
 
 

@@ -41,6 +41,14 @@ def test_levels(loudness: Loudness, mark: Mark, told: str) -> None:
     assert (66 if mark is Mark.WRONG else 0) == found.exit_code
 
 
+def test_a_recording_may_begin_in_silence() -> None:
+    """Nothing is muted then."""
+    found = diagnosis.of_level(SILENCE, live=False)
+    assert (Mark.ODD, 0) == (found.mark, found.exit_code)
+    assert "muted" not in str(found)
+    assert Mark.GOOD is diagnosis.of_level(Loudness(-30.0, -12.0, 0.0), live=False).mark
+
+
 @pytest.mark.parametrize(
     ("said", "meaning", "remedy"),
     [

@@ -281,3 +281,15 @@ def test_the_condition_of_one_in_use_is_only_looked_at(tmp_path: Path, monkeypat
         monkeypatch.setattr(state_directory, "_trouble", lambda *_given: pytest.fail("it was written to"))
         found = condition(path)
         assert (child.pid, True) == (found.holder, found.in_use)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_the_condition_of_one_that_is_somebody_elses(tmp_path: Path) -> None:
+    """What we may not look into is told, not raised."""
+    tmp_path.chmod(0o700)
+    os.seteuid(65534)
+    try:
+        found = condition(tmp_path / "a" / "b")
+    finally:
+        os.seteuid(0)
+    assert (False, "Permission denied") == (found.exists, found.trouble)

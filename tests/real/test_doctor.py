@@ -18,6 +18,7 @@ import pytest
 import trio
 import trustme
 from daemon import PROGRAM, environment_in, stenod, together
+from parts import lack
 from server import ANY_KEY, KEY, emulator, fault, speech
 from soundserver import SoundServer, sound_of
 from terminal import CTRL_C, Terminal, alive, descendants
@@ -142,6 +143,21 @@ async def test_a_name_that_nobody_knows(place: Path) -> None:
     assert "check the network" in told.sentence("name")
     assert "skipped: no network" == told.sentence("connection") == told.sentence("session")
     assert "good" == told.mark("audio") == told.mark("level")
+
+
+@together
+async def test_a_name_server_that_says_nothing(place: Path) -> None:
+    """The resolver itself would wait for half a minute; the step does not, nor does anything at the end."""
+    with silent_name_server(place) as enter:
+        words = [*enter, PROGRAM, "doctor", "--json", *at("wss://stenod.example"), *QUICK]
+        began = trio.current_time()
+        done = await trio.run_process(words, env=environment_in(place, **ANY_KEY), capture_stdout=True, check=False)
+        assert trio.current_time() - began < 15
+    told = Told(done.returncode, done.stdout.decode())
+    assert 69 == told.code
+    assert "no end after 4 s: asking for the address of stenod.example" in told.sentence("name")
+    assert "the name server does not answer: check the network" in told.sentence("name")
+    assert "skipped: no network" == told.sentence("session")
 
 
 @together
@@ -365,6 +381,28 @@ def swallowing() -> Iterator[int]:
             waiting.setblocking(False)
             waiting.connect_ex(listener.getsockname())
         yield int(listener.getsockname()[1])
+
+
+@contextmanager
+def silent_name_server(place: Path) -> Iterator[list[str]]:
+    """Return the words that run a program where the only name server never answers; needs root."""
+    with socket.socket(type=socket.SOCK_DGRAM) as server:
+        try:
+            server.bind(("127.53.53.53", 53))
+        except OSError as error:
+            lack(f"cannot be a name server: {error.strerror}")
+        (place / "resolv.conf").write_text("nameserver 127.53.53.53\n")
+        enter = [
+            "unshare",
+            "--mount",
+            "sh",
+            "-c",
+            f'mount --bind {place}/resolv.conf /etc/resolv.conf && exec "$@"',
+            "-",
+        ]
+        if subprocess.run([*enter, "true"], check=False, capture_output=True).returncode:
+            lack("cannot have a name server of one's own: unshare --mount is not allowed")
+        yield enter
 
 
 async def mute(stream: trio.abc.Stream) -> None:

@@ -102,9 +102,11 @@ def of_failure(rule: Rule, text: str) -> Finding:
     return wrong(f"{rule.meaning}{said} {rule.remedy}", exit_code=rule.exit_code)
 
 
-def of_level(loudness: Loudness) -> Finding:
-    """Return what a second of audio says about its source."""
+def of_level(loudness: Loudness, *, live: bool = True) -> Finding:
+    """Return what a second of audio says about its source; one that is not `live` may begin in silence."""
     figures = f"level {loudness.level_db:.0f} dB, peak {loudness.peak_db:.0f} dB"
+    if not live and loudness.sound in (Sound.MUTED, Sound.QUIET):
+        return odd(f"it begins very quiet, {figures}", "fine if it becomes louder")
     match loudness.sound:
         case Sound.MUTED:
             return wrong(

@@ -119,7 +119,7 @@ def condition(path: Path) -> Directory:
 
     Whether there is room is tried with a file that has no name, where nobody runs.
     """
-    existing = next((one for one in (path, *path.parents) if one.is_dir()), Path("/"))
+    existing = next((one for one in (path, *path.parents) if _is_directory(one)), Path("/"))
     running = holder(path)
     space = os.statvfs(existing)
     return Directory(
@@ -156,6 +156,12 @@ def home(environment: Mapping[str, str]) -> Path:
     base = environment.get("XDG_STATE_HOME", "")
     root = Path(base) if base.startswith("/") else Path(environment.get("HOME") or "/") / ".local" / "state"
     return root / "stenod"
+
+
+def _is_directory(path: Path) -> bool:
+    with suppress(OSError):  # what we may not look into
+        return path.is_dir()
+    return False
 
 
 def _is_foreign(path: Path) -> bool:

@@ -32,7 +32,7 @@ from stenod.tasks.trial import Outcome, Trial, silence
 NAME_SECONDS = 4.0
 CONNECTION_SECONDS = 5.0
 OPENING_SECONDS = 5.0
-DRAIN_SECONDS = 4.0
+DRAIN_SECONDS = 5.0
 SESSION_SECONDS = 12.0
 ENGINE_SECONDS = 20.0
 """Loading the model takes half a second, on a small machine several, and it may hear slower than one speaks."""
@@ -134,7 +134,7 @@ class ProviderExamination:
         seconds = trio.current_time() - began
         spoken = f", {stream.version()}" if isinstance(stream, trio.SSLStream) else ", without TLS"
         await trio.aclose_forcefully(stream)
-        return good(f"port {self._port} answered in {seconds:.2f} s{spoken}")
+        return good(f"port {self._port} answered in {seconds * 1000:.0f} ms{spoken}")
 
     async def session(self) -> Finding:
         """Hold a session and leave it by its goodbye."""
@@ -145,7 +145,8 @@ class ProviderExamination:
         if outcome.failure is not None:
             return _explained(outcome.failure, self._dialect)
         own = f" (session {outcome.provider_session})" if outcome.provider_session else ""
-        return good(f"ready after {outcome.opening_seconds:.2f} s, ended in good order{own}")
+        assert outcome.opening_seconds is not None, "what ended in good order was ready"
+        return good(f"ready after {outcome.opening_seconds * 1000:.0f} ms, ended in good order{own}")
 
     def _online(self, examine: Callable[[], Awaitable[Finding]]) -> Callable[[], Awaitable[Finding]]:
         """Return the step, or what stands in for it where nothing may be sent."""

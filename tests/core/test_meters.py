@@ -88,6 +88,9 @@ def test_what_cannot_be_opened_says_why() -> None:
     assert drawn(never, 0.0).endswith("hw:0,0  cannot be opened: Invalid sample rate [PaErrorCode -9997]")
     never.lose("microphone 'hw:0,0': Error opening RawInputStream: Device unavailable [PaErrorCode -9985]")
     assert f"cannot be opened: {BUSY}" == never.trouble
+    never.trouble = ""
+    never.lose("cannot open microphone 'hw:0,0': not found; there is 'default'; run `stenod devices`")
+    assert f"cannot be opened: {BUSY}" == never.trouble
     meter, now = fed(3277)
     meter.lose("microphone 'USB': Unanticipated host error [PaErrorCode -9999]")
     assert drawn(meter, now).endswith("USB  Unanticipated host error [PaErrorCode -9999]")

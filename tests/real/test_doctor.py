@@ -8,7 +8,7 @@ import os
 import socket
 import ssl
 import subprocess
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -29,6 +29,8 @@ pytestmark = [pytest.mark.real, pytest.mark.slow]
 SECRET = "wrong-key-0123456789abcdef"
 DIALECTS = ("assemblyai", "deepgram", "deepgram-flux")
 END_SECONDS_MAX = 32.0
+TURNS = 20
+"""After so many pings and pongs a client has long seen that it is connected: each is a turn of its loop."""
 AT_ONCE_MAX = 6
 """Each has a deadline of its own to keep."""
 QUICK = ("--input", "sample")
@@ -298,49 +300,53 @@ def test_a_full_disk(size: int, tmp_path: Path, missing: Callable[[str], None]) 
         assert "good" == told.mark("state")
 
 
-async def interrupted(url: str, place: Path, begun: Callable[[], Awaitable[object]]) -> None:
-    """Type Ctrl-C on a real terminal once its session has begun: 130 at once, no process left, no traceback, no key."""
-    environment = environment_in(place, **ANY_KEY, LANG="C.UTF-8")
-    with Terminal([PROGRAM, "doctor", *at(url), *QUICK], environment) as terminal:
-        with trio.fail_after(30):
-            await begun()
-        assert "holding a session with a second of silence" in "".join(terminal.shown)
-        below = descendants(terminal.process.pid)
-        terminal.type(CTRL_C)
-        assert 130 == await trio.to_thread.run_sync(terminal.end)
-        assert set() == alive(below)
-        assert "Traceback" not in terminal.raw.decode()
-        assert KEY not in terminal.raw.decode()
-
-
-async def test_ctrl_c_while_audio_is_sent(tmp_path: Path) -> None:
-    """The session is ended by our goodbye."""
-    async with emulator(tmp_path / "server") as server:
-        await interrupted(server.url, tmp_path, partial(server.until, "opened"))
-        await server.until("terminate")
-        await server.stop()
-    assert ["client"] == [one["by"] for one in server.of("ended")]
-
-
-async def test_ctrl_c_before_the_provider_is_ready(nursery: trio.Nursery, tmp_path: Path) -> None:
-    """It may still accept what was given up: the goodbye is said all the same."""
-    connected, said = trio.Event(), []
+@pytest.mark.parametrize("ready", [False, True], ids=["opening", "sending"])
+async def test_ctrl_c_says_goodbye(ready: bool, nursery: trio.Nursery, tmp_path: Path) -> None:
+    """Typed on a real terminal: 130, no traceback. Before it is ready too: what is slow may still accept."""
+    begun, said = trio.Event(), []
 
     async def serve(request: WebSocketRequest) -> None:
         connection = await request.accept()
-        await connection.ping()  # its answer comes from a client that is in
-        connected.set()
+        for _ in range(TURNS):
+            await connection.ping()
+        if ready:
+            await connection.send_message('{"type":"Begin","id":"b1","expires_at":4102444800}')
+            await connection.get_message()
+        begun.set()
         with suppress(ConnectionClosed):
             while True:
                 said.append(await connection.get_message())
 
     server = await nursery.start(partial(serve_websocket, serve, "127.0.0.1", 0, None))
-    await interrupted(f"ws://127.0.0.1:{server.port}", tmp_path, connected.wait)
+    environment = environment_in(tmp_path, **ANY_KEY, LANG="C.UTF-8")
+    with Terminal([PROGRAM, "doctor", *at(f"ws://127.0.0.1:{server.port}"), *QUICK], environment) as terminal:
+        with trio.fail_after(30):
+            await begun.wait()
+        await trio.to_thread.run_sync(terminal.until, lambda one: "holding a session" in "".join(one.shown))
+        terminal.type(CTRL_C)
+        assert 130 == await trio.to_thread.run_sync(terminal.end)
+        assert "Traceback" not in terminal.raw.decode()
+        assert KEY not in terminal.raw.decode()
     with trio.fail_after(10):
-        while not said:  # noqa: ASYNC110 - it is read by then, or never
+        while '{"type":"Terminate"}' not in said:  # noqa: ASYNC110 - it is read by then, or never
             await trio.sleep(0.01)
-    assert ['{"type":"Terminate"}'] == said
+    assert '{"type":"Terminate"}' == said[-1]
     nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("waits", ["hear a sentence", "a second of audio"], ids=["engine", "microphone"])
+def test_ctrl_c_leaves_no_process(waits: str, sound: SoundServer, tmp_path: Path) -> None:
+    """Neither the recogniser nor the one that holds a microphone, which gives nothing here."""
+    sound.load_microphone()
+    words = [] if "sentence" in waits else ["--offline", "--provider", "assemblyai"]
+    environment = environment_in(tmp_path, **ANY_KEY, **sound_of(sound), LANG="C.UTF-8")
+    with Terminal([PROGRAM, "doctor", *words], environment) as terminal:
+        terminal.until(lambda one: waits in "".join(one.shown) and descendants(one.process.pid))
+        below = descendants(terminal.process.pid)
+        terminal.type(CTRL_C)
+        assert 130 == terminal.end()
+        assert set() == alive(below)
+        assert "Traceback" not in terminal.raw.decode()
 
 
 def test_a_terminal_shows_each_step_as_it_comes(tmp_path: Path) -> None:

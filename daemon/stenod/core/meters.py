@@ -21,9 +21,9 @@ BAR_DB_MIN = -72.0
 BAR_WIDTH = 30
 NAME_WIDTH_MAX = 40
 STARTING = "starting"
-BUSY_SIGNS = ("-9985", "busy")
-"""PortAudio's `paDeviceUnavailable`, and what ALSA says."""
-BUSY = "busy: another program has it, or another name of it in this list"
+BUSY_SIGNS = ("-9985", "busy", "not found", "no input device")
+"""PortAudio's `paDeviceUnavailable`, what ALSA says, and what we say: PortAudio leaves out a card that is in use."""
+BUSY = "busy or gone: another program may have it, or another name of it in this list"
 SAYINGS = {
     Sound.MUTED: "muted?",
     Sound.QUIET: "quiet",

@@ -12,6 +12,7 @@ from fakes.log import FakeLog
 from stenod.config import load
 from stenod.core.diagnosis import Finding, Mark, good, odd, skipped, wrong
 from stenod.edge.alsa import Recording
+from stenod.edge.state_directory import named
 from stenod.examination import Case, Examined, Step, concealed, walk
 from stenod.examination_machine import MachineExamination, configuration
 from stenod.examination_provider import ProviderExamination
@@ -182,6 +183,17 @@ async def test_offline_sends_nothing(tmp_path: Path) -> None:
     found, _ = await walked(*ProviderExamination(alone, "deepgram").steps())
     assert skipped("offline") == found["deepgramname"] == found["deepgramconnection"] == found["deepgramsession"]
     assert Mark.GOOD is found["deepgramkey"].mark
+
+
+async def test_an_account_with_one_session_is_left_to_who_runs(tmp_path: Path) -> None:
+    """A second one might cost the running one its place."""
+    own = {"assemblyai__endpoint": "ws://127.0.0.1:9", "supervisor__one_session": True}
+    chosen = case(tmp_path, state_dir=str(tmp_path / "journal"), **own)
+    held = named(tmp_path / "journal")
+    found = await ProviderExamination(chosen, "assemblyai").session()
+    held.release()
+    assert skipped("a running stenod has the account's one session") == found
+    assert Mark.WRONG is (await ProviderExamination(chosen, "assemblyai").session()).mark
 
 
 async def test_a_proxy_is_not_used(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import trio
 
 from stenod import engagement
+from stenod.config import state_directory
 from stenod.core.diagnosis import Finding, good, odd, of_failure, skipped, wrong
 from stenod.core.dialling import dial_failure
 from stenod.core.transport import ConnectionEnded
@@ -22,6 +23,7 @@ from stenod.edge import http, websocket
 from stenod.edge.dialling import Dialler, addresses
 from stenod.edge.secrets import SecretError, SecretMissing
 from stenod.edge.soundfile import sample
+from stenod.edge.state_directory import holder
 from stenod.examination import Case, Step
 from stenod.options import LOCAL, key_owner
 from stenod.providers.base import Dialect
@@ -138,7 +140,11 @@ class ProviderExamination:
 
     async def session(self) -> Finding:
         """Hold a session and leave it by its goodbye."""
-        rate = self._case.loaded.options.capture.rate
+        options = self._case.loaded.options
+        directory = state_directory(options, self._case.environment)
+        if options.supervisor.one_session and directory is not None and holder(directory) is not None:
+            return skipped("a running stenod has the account's one session")
+        rate = options.capture.rate
         key = self._case.keys.get(self._name, "")
         pcm = silence(AUDIO_SECONDS, rate)
         outcome = await _tried(self._dialect, key, pcm, self._case, self._dialler, rate=rate)

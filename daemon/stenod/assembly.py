@@ -5,10 +5,12 @@ that is missing, a directory in use, audio that was left) is an exception with a
 error.
 """
 
+import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import click
 import trio
@@ -22,6 +24,7 @@ from stenod.core.verdict import ExitCode
 from stenod.edge import state_directory as directories
 from stenod.edge import telemetry
 from stenod.edge.output import Output
+from stenod.edge.output_file import OutputFile
 from stenod.edge.state_directory import StateDirectory
 from stenod.edge.systemd import Notifier
 from stenod.edge.telemetry import Telemetry
@@ -62,6 +65,7 @@ async def run(assembly: Assembly) -> Outcome:
         return assembly.telemetry.get_logger(stream=stream)
 
     log, streams = log_of(options.stream), _streams(assembly)
+    output = _output(assembly, len(streams), log)
     async with trio.open_nursery() as nursery:
         providers = await engagement.engaged(options, environment, nursery, log)
         for provider in providers:
@@ -78,7 +82,7 @@ async def run(assembly: Assembly) -> Outcome:
 
             common = Common(
                 providers=providers,
-                output=Output(printers=len(streams), log=log if holds_on_fatal(options, environment) else None),
+                output=output,
                 environment=environment,
                 relieved=probe,
             )
@@ -90,8 +94,8 @@ async def run(assembly: Assembly) -> Outcome:
                 built,
                 notifier=Notifier(environment),
                 log=log,
-                reload=_reload(assembly, providers, log),
-                services=(partial(_flush_log, assembly.telemetry), *services),
+                reload=_reload(assembly, providers, output, log),
+                services=(partial(_flush_log, assembly.telemetry), output.follow, *services),
             )
             outcome = await daemon.run()
         nursery.cancel_scope.cancel()
@@ -117,6 +121,15 @@ def _sources(options: Options, streams: Sequence[Options]) -> tuple[Sequence[Sou
     return shared.shares, (shared.run,)
 
 
+def _output(assembly: Assembly, printers: int, log: Log) -> Output:
+    """Return where lines go; raises `OutputUnusable`. Whoever holds on waits for room there."""
+    options = assembly.options
+    named = options.output.file
+    file = OutputFile(Path(named).expanduser().absolute(), log) if named else None
+    holds = holds_on_fatal(options, assembly.environment)
+    return Output(printers=printers, log=log if holds else None, file=file)
+
+
 def _ask_who(assembly: Assembly, journal: Journal) -> None:
     """Let no other engine take what waits for a service: its words would stay, and the audio go."""
     options, path = assembly.options, assembly.directory.path
@@ -129,9 +142,10 @@ def _ask_who(assembly: Assembly, journal: Journal) -> None:
         raise NotPossible(message, ExitCode.CONFIGURATION)
 
 
-def _reload(assembly: Assembly, providers: Sequence[Provider], log: Log) -> Reload:
+def _reload(assembly: Assembly, providers: Sequence[Provider], output: Output, log: Log) -> Callable[[], bool]:
+    """Return what SIGHUP does: the output's file may have been moved, key and configuration changed."""
     loaded, environment = assembly.loaded, assembly.environment
-    return Reload(
+    settings = Reload(
         loaded=loaded,
         load=lambda: load(loaded.path, environment, loaded.overrides),
         environment=environment,
@@ -139,6 +153,12 @@ def _reload(assembly: Assembly, providers: Sequence[Provider], log: Log) -> Relo
         conceal=assembly.telemetry.conceal,
         log=log,
     )
+
+    def reload() -> bool:
+        output.renew()
+        return settings()
+
+    return reload
 
 
 async def _flush_log(telemetry: Telemetry) -> None:
@@ -150,6 +170,8 @@ async def _flush_log(telemetry: Telemetry) -> None:
 
 def main(loaded: Loaded, environment: Mapping[str, str]) -> int:
     """Run what the configuration says and return the exit code; raises what a person must be told."""
+    # A hang-up asks for a reload. One that comes before signals are watched, or after, is not the end of us.
+    signal.signal(signal.SIGHUP, lambda *_: None)
     log = loaded.options.logging
     logging = telemetry.configure(log.level, log.format, sys.stderr, environment)
     chosen = state_directory(loaded.options, environment)
@@ -161,6 +183,7 @@ def main(loaded: Loaded, environment: Mapping[str, str]) -> int:
     try:
         outcome = trio.run(run, assembly)
     finally:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the interpreter's end would put the default back: to die
         logging.flush()
         _conclude(assembly, outcome)
     return outcome.exit_code

@@ -78,6 +78,7 @@ def configured(command: F) -> F:
         click.option("--endpoint", metavar="URL", help="Another server for the provider: ws://host:port."),
         click.option("--state-dir", metavar="DIR", help="Where the journal lives. None: a temporary directory."),
         click.option("--stream", metavar="NAME", help="Name of the stream in records and logs."),
+        click.option("--output", metavar="FILE", help="Append the lines to a file instead of standard output."),
         click.option("--partials/--no-partials", default=None, help="Print unfinished turns too."),
         click.option(
             "--keep-audio/--no-keep-audio", default=None, help="Keep audio that has been transcribed, within limits."

@@ -5,11 +5,13 @@ that is missing, a directory in use, audio that was left) is an exception with a
 error.
 """
 
+import os
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 
 import click
@@ -18,11 +20,12 @@ import trio
 from stenod import engagement
 from stenod.app import Daemon, Outcome, Service
 from stenod.config import ENDPOINT, Loaded, holds_on_fatal, load, state_directory
+from stenod.core.health import Health, line
 from stenod.core.log import Log
 from stenod.core.source import Source
 from stenod.core.verdict import ExitCode
 from stenod.edge import state_directory as directories
-from stenod.edge import telemetry
+from stenod.edge import status_socket, telemetry
 from stenod.edge.output import Output
 from stenod.edge.output_file import OutputFile
 from stenod.edge.state_directory import StateDirectory
@@ -96,6 +99,7 @@ async def run(assembly: Assembly) -> Outcome:
                 log=log,
                 reload=_reload(assembly, providers, output, log),
                 services=(partial(_flush_log, assembly.telemetry), output.follow, *services),
+                publish=partial(_publish, assembly, log),
             )
             outcome = await daemon.run()
         nursery.cancel_scope.cancel()
@@ -159,6 +163,12 @@ def _reload(assembly: Assembly, providers: Sequence[Provider], output: Output, l
         return settings()
 
     return reload
+
+
+async def _publish(assembly: Assembly, log: Log, health: Callable[[], Health]) -> None:
+    """Let whoever asks in the state directory know how it is."""
+    answer = partial(line, pid=os.getpid(), version=version("stenod"))
+    await status_socket.serve(assembly.directory.path, lambda: answer(health()), log)
 
 
 async def _flush_log(telemetry: Telemetry) -> None:

@@ -22,6 +22,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "run": ("stenod.cli:run", "Transcribe a microphone, a file or a program's output to JSON lines."),
     "check": ("stenod.check:check", "Show the configuration, where it comes from, and what is wrong with it."),
     "status": ("stenod.status:status", "Show what a journal holds, what waits, who runs, and what it has cost."),
+    "health": ("stenod.health:health", "Ask a running stenod how it is, for probes of a container or a monitor."),
     "verify": ("stenod.verify:verify", "Check that a journal accounts for every sample and every line."),
     "tail": ("stenod.verify:tail", "Print a journal's lines again, for a reader that missed some."),
     "retranscribe": ("stenod.retranscribe:retranscribe", "Offer audio that was judged quiet once more."),

@@ -94,6 +94,31 @@ async def test_a_file_that_is_gone_is_made_again_after_a_moment(place: Place) ->
     os.close(file.descriptor)
 
 
+async def test_several_streams_move_on_together(place: Place) -> None:
+    """Whoever writes first finds the new file; each line is in one of the two, whole, and each stream in order."""
+    file = OutputFile(place.talk, FakeLog())
+    output = Output(file=file, printers=2)
+
+    async def print_lines(name: str) -> None:
+        await output.begin(cut=False)
+        for number in range(50):
+            await output.write(f'{{"{name}":{number}}}\n'.encode())
+            if (name, number) == ("a", 25):
+                place.talk.rename(place.old)
+                place.talk.touch()
+
+    with trio.fail_after(10):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(print_lines, "a")
+            nursery.start_soon(print_lines, "b")
+    lines = (place.old.read_bytes() + place.talk.read_bytes()).decode().splitlines()
+    for name in ("a", "b"):
+        assert [f'{{"{name}":{number}}}' for number in range(50)] == [line for line in lines if name in line]
+    assert 100 == len(lines)
+    assert place.old.read_bytes().count(b"\n") < 80
+    os.close(file.descriptor)
+
+
 async def test_a_reload_makes_it_at_once(place: Place) -> None:
     """Without a line: whoever watches the name sees the new file, and the old one is let go."""
     log = FakeLog()

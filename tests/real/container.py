@@ -11,8 +11,8 @@ import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -58,11 +58,12 @@ def wheels(place: Path) -> Path:
     return place / "wheels"
 
 
-def built(place: Path) -> Image:
-    """Build the image; the folder holds its storage, and may be removed as it is."""
+@contextmanager
+def built(place: Path) -> Iterator[Image]:
+    """Build the image; its storage is in the folder, and is gone when it is left."""
     base = place / "base.tar"
     run("mmdebstrap", "--quiet", "--variant=minbase", f"--include={PACKAGES}", SUITE, base)
-    buildah = ("buildah", "--root", place / "storage", "--runroot", place / "run", "--storage-driver", "vfs")
+    buildah = ("buildah", "--root", place / "storage", "--runroot", place / "run")
     environment = os.environ | {"BUILDAH_ISOLATION": "chroot"}
 
     def build(*words: object) -> str:
@@ -78,7 +79,11 @@ def built(place: Path) -> Image:
     build("build", *words, "--volume", f"{wheels(place)}:/wheels:ro", ROOT)
     told = json.loads(build("inspect", "--type", "image", "localhost/stenod"))
     container = build("from", "--pull=never", "localhost/stenod")
-    return Image(Path(build("mount", container)), told["Docker"]["config"])
+    try:
+        yield Image(Path(build("mount", container)), told["Docker"]["config"])
+    finally:
+        build("rm", container)
+        build("rmi", "--all", "--force")
 
 
 def documents() -> dict[str, dict[str, Any]]:

@@ -24,13 +24,14 @@ pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")
-def image(tmp_path_factory: pytest.TempPathFactory) -> Any:
+def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """Build it once."""
     for program in container.PARTS:
         require_program(program)
     if os.getuid() != 0:
         lack("an image is built as root here")
-    return container.built(tmp_path_factory.mktemp("image"))
+    with container.built(tmp_path_factory.mktemp("image")) as found:
+        yield found
 
 
 def strangers(value: Any, kind: str) -> Iterator[str]:
@@ -143,6 +144,8 @@ async def test_the_pod_of_the_manifest_transcribes_a_microphone(image: Any, tmp_
             await until(lambda: pod.execute(probes["readiness"], place.settings).returncode == 0, pod)
             await until(lambda: sum(line["type"] == "final" for line in pod.lines) >= 2, pod)
             check_confined(pod.first)
+            assert 0 == pod.execute(["sh", "-c", "kill -HUP 1"], place.settings).returncode
+            await until(lambda: b"reload.done" in pod.told, pod)
             await server.stop()
             await until(lambda: pod.execute(probes["readiness"], place.settings).returncode == 1, pod)
             assert 0 == pod.execute(probes["liveness"], place.settings).returncode

@@ -216,7 +216,9 @@ def _conclude(assembly: Assembly, outcome: Outcome) -> None:
 
 
 def _given(loaded: Loaded) -> list[str]:
-    """Return the words that said where the provider is: they belong to every command that goes on with this run."""
+    """Return the words that said where the provider is and where lines go: they belong to what goes on with a run."""
     config = [] if loaded.path is None else ["--config", str(loaded.path)]
     endpoint = [str(value) for path, value in loaded.overrides.items() if path.rpartition(".")[2] == ENDPOINT]
-    return config + [word for url in endpoint for word in ("--endpoint", url)]
+    output = loaded.overrides.get("output.file")
+    lines = [] if output is None else ["--output", str(output)]
+    return config + [word for url in endpoint for word in ("--endpoint", url)] + lines

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import trio
-import yaml
+from parts import require_package
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "config" / "container"
@@ -87,7 +87,10 @@ def built(place: Path) -> Iterator[Image]:
 
 
 def documents() -> dict[str, dict[str, Any]]:
-    """Return the manifest's objects, by kind."""
+    """Return the manifest's objects, by kind; needs what comes with Kubernetes' own client."""
+    require_package("kubernetes", "conformance")
+    import yaml
+
     return {one["kind"]: one for one in yaml.safe_load_all(MANIFEST.read_text())}
 
 

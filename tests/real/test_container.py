@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import container
 import pytest
 import trio
 from parts import lack, require_package, require_program
@@ -18,13 +19,11 @@ from soundserver import SoundServer
 
 from stenod.config import load
 
-yaml = pytest.importorskip("yaml")
-container = pytest.importorskip("container")
 pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")
-def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[container.Image]:
     """Build it once."""
     for program in container.PARTS:
         require_program(program)
@@ -58,7 +57,6 @@ def strangers(value: Any, kind: str) -> Iterator[str]:
 
 def test_the_manifest_has_what_kubernetes_has() -> None:
     """Each name and type, by the client that is made from the published description; with one replica."""
-    require_package("kubernetes", "conformance")
     found = container.documents()
     assert [] == list(strangers(found["ConfigMap"], "V1ConfigMap")) + list(
         strangers(found["StatefulSet"], "V1StatefulSet")
@@ -78,6 +76,8 @@ def test_the_manifest_has_what_kubernetes_has() -> None:
 def test_what_kubernetes_does_not_have_is_found(text: str, kind: str, told: str) -> None:
     """The check itself can fail."""
     require_package("kubernetes", "conformance")
+    import yaml
+
     assert [told] == list(strangers(yaml.safe_load(text), kind))
 
 
@@ -92,7 +92,7 @@ def test_the_configuration_in_the_manifest_is_ready(tmp_path: Path) -> None:
     assert journal.audio_bytes_max + journal.free_bytes_min < size
 
 
-def test_the_image_says_what_it_is(image: Any) -> None:
+def test_the_image_says_what_it_is(image: container.Image) -> None:
     """Not root; ended by a signal that takes the last words; a health check, a volume and nothing listening."""
     told = image.configuration
     assert ("10001:10001", "SIGTERM", ["stenod"]) == (told["User"], told["StopSignal"], told["Entrypoint"])
@@ -108,7 +108,7 @@ def free_port() -> int:
         return int(found.getsockname()[1])
 
 
-async def until(condition: Callable[[], object], pod: Any, seconds: float = 30.0) -> None:
+async def until(condition: Callable[[], object], pod: container.Pod, seconds: float = 30.0) -> None:
     """Return when the condition is met."""
     with trio.move_on_after(seconds):
         while not condition():  # noqa: ASYNC110 - another process changes it
@@ -117,7 +117,9 @@ async def until(condition: Callable[[], object], pod: Any, seconds: float = 30.0
     pytest.fail(f"not within {seconds} s; standard error:\n{pod.told.decode()}")
 
 
-async def test_the_pod_of_the_manifest_transcribes_a_microphone(image: Any, tmp_path: Path, sound: SoundServer) -> None:
+async def test_the_pod_of_the_manifest_transcribes_a_microphone(
+    image: container.Image, tmp_path: Path, sound: SoundServer
+) -> None:
     """Its probes tell how it is, the signal of a cluster ends it with the last words, and the next pod goes on."""
     sound.load_microphone()
     port = free_port()
@@ -178,7 +180,7 @@ def check_confined(number: int) -> None:
     assert "ro" in root[5].split(",")
 
 
-def test_the_engine_inside_transcribes_in_the_image(image: Any) -> None:
+def test_the_engine_inside_transcribes_in_the_image(image: container.Image) -> None:
     """As it comes: no key, no configuration, no microphone, the recording that is shipped, up to its first line."""
     settings = [
         f"--userspec={image.configuration['User']}",

@@ -48,9 +48,8 @@ async def test_a_daemon_is_asked_through_its_life(tmp_path: Path) -> None:
         trio.open_nursery() as nursery,
     ):
         nursery.start_soon(daemon.feed, speech(120.0))
-        assert "transcribing (assemblyai, default-000001)" in await becomes(
-            tmp_path, journal, daemon, 0, "alive, ready: "
-        )
+        line = await becomes(tmp_path, journal, daemon, 0, "alive, ready: default: transcribing")
+        assert "(assemblyai, default-000001)" in line
         await daemon.until(lambda one: one.of("final"))
         told = (await asked(tmp_path, journal, "--json"))[1]
         (final, *_), (stream,) = daemon.of("final"), json.loads(told)["streams"]

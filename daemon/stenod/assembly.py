@@ -178,10 +178,18 @@ async def _flush_log(telemetry: Telemetry) -> None:
         telemetry.flush()
 
 
+async def _run_whole(assembly: Assembly) -> Outcome:
+    """Run, and let no hang-up end it: it asks for a reload, and may come before signals are watched, or after."""
+    signal.signal(signal.SIGHUP, lambda *_: None)
+    try:
+        return await run(assembly)
+    finally:
+        # Ignored rather than handled by nobody: the end of the interpreter puts the default back, which is to die.
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+
 def main(loaded: Loaded, environment: Mapping[str, str]) -> int:
     """Run what the configuration says and return the exit code; raises what a person must be told."""
-    # A hang-up asks for a reload. One that comes before signals are watched, or after, is not the end of us.
-    signal.signal(signal.SIGHUP, lambda *_: None)
     log = loaded.options.logging
     logging = telemetry.configure(log.level, log.format, sys.stderr, environment)
     chosen = state_directory(loaded.options, environment)
@@ -191,9 +199,8 @@ def main(loaded: Loaded, environment: Mapping[str, str]) -> int:
     assembly = Assembly(loaded=loaded, environment=environment, telemetry=logging, directory=directory)
     outcome = Outcome()
     try:
-        outcome = trio.run(run, assembly)
+        outcome = trio.run(_run_whole, assembly)
     finally:
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the interpreter's end would put the default back: to die
         logging.flush()
         _conclude(assembly, outcome)
     return outcome.exit_code

@@ -113,6 +113,20 @@ def test_a_kill_leaves_whole_lines_only(tmp_path: Path, require: Callable[[str],
     assert len(lines) - len(printed) <= 3, "a kill repeats the line that was being printed at most"
 
 
+def test_no_hangup_kills_it(tmp_path: Path) -> None:
+    """Hung up all the time from its first line on, past its last one, until the interpreter has ended."""
+    printed = filled(tmp_path / "journal", [100] * 10)
+    process = started(tmp_path, "talk.jsonl")
+    while not (tmp_path / "talk.jsonl").exists():
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    while process.poll() is None:
+        process.send_signal(signal.SIGHUP)
+        time.sleep(0.0002)
+    finished(process)
+    assert b"".join(printed) == (tmp_path / "talk.jsonl").read_bytes()
+
+
 def test_where_lines_cannot_go_is_told(tmp_path: Path) -> None:
     """Exit 73 and what to do; nothing of it was recorded, so nothing is left behind."""
     process = started(tmp_path, "nowhere/talk.jsonl")

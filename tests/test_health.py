@@ -1,6 +1,7 @@
 """`stenod health`: its sentence, its exit codes, where it looks, and how little it imports."""
 
 import json
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from click.testing import CliRunner, Result
 
 from stenod import health as command
 from stenod.edge.state_directory import named
+from stenod.edge.status_socket import NAME
 
 STREAM = {
     "name": "room",
@@ -148,8 +150,15 @@ def test_it_imports_next_to_nothing(tmp_path: Path) -> None:
     code = f"""
 import sys
 from stenod.__main__ import main
-main(["health", "--state-dir", {str(tmp_path)!r}])
-print([one for one in {heavy} if one in sys.modules])
+code = main(["health", "--state-dir", {str(tmp_path)!r}])
+print(code, [one for one in {heavy} if one in sys.modules])
 """
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
-    assert "[]" == result.stdout.splitlines()[-1], result.stderr
+    with socket.socket(socket.AF_UNIX) as daemon:
+        daemon.bind(str(tmp_path / NAME))
+        daemon.listen()
+        probe = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+        daemon.settimeout(60)
+        with daemon.accept()[0] as client:
+            client.sendall(json.dumps(WELL).encode())
+    told, _ = probe.communicate(timeout=60)
+    assert "0 []" == told.splitlines()[-1]

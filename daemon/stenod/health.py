@@ -9,7 +9,6 @@ from typing import Any
 import click
 
 from stenod.core.verdict import ExitCode
-from stenod.edge import state_directory as directories
 from stenod.edge.status_socket import ask
 
 NOT_WELL = 1
@@ -77,7 +76,9 @@ def _parts(stream: Mapping[str, Any]) -> Iterator[str]:
 
 def _silence(directory: Path) -> str:
     """Return why nobody answers, as far as that can be told, and what to do."""
-    process = directories.holder(directory)
+    from stenod.edge.state_directory import holder
+
+    process = holder(directory)
     if process is None:
         return f"nothing runs in {directory}; start it there with `stenod run --state-dir {directory}`"
     who = f"process {process}" if process else "a process"

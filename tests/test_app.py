@@ -1,6 +1,6 @@
 """The task tree: the order of going down, signals, the reader, exit codes. Everything outside is a fake."""
 
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from signal import SIGHUP, SIGINT, SIGTERM
 from typing import Any
@@ -14,8 +14,9 @@ from fakes.source import ScriptedSource, Step, block, speech
 from fakes.theatre import Theatre
 from stenod.app import Daemon, Outcome
 from stenod.core import records
+from stenod.core.health import Device, Health, StreamHealth
 from stenod.core.reader import ReaderGone
-from stenod.core.source import SourceError
+from stenod.core.source import SourceError, SourceLost
 from stenod.stream import STUCK_SECONDS, Parts, Stream
 from stenod.tasks.capture import Capture
 from stenod.tasks.printer import Printer
@@ -328,6 +329,99 @@ async def test_the_watchdog_starves_with_the_microphone(autojump_clock: trio.abc
     fed = house.notifier.at("alive")
     assert len([at for at in fed if at <= 100.0]) == 21
     assert not [at for at in fed if 100.0 + STUCK_SECONDS < at < 300.0]
+
+
+async def health_at(house: House, *moments: float) -> list[StreamHealth]:
+    """Return how the stream was at each of these times."""
+    found = []
+    for moment in moments:
+        await trio.sleep_until(moment)
+        found.append(house.daemon.health().streams[0])
+    return found
+
+
+async def test_how_it_is_from_beginning_to_end(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
+    """Opening, connecting, transcribing, stopping, ended: ready only while words are on their way."""
+    house = House(nursery, microphone(), Behaviour(ready_seconds=3.0), signals=[(20.05, SIGTERM)])
+    begun = house.daemon.health()
+    nursery.start_soon(house.run)
+    opening, connecting, live = await health_at(house, 0.05, 2.0, 19.9)
+    assert (False, Device.OPENING) == (begun.ready, begun.streams[0].device)
+    assert (Device.OPENING, False, None) == (opening.device, opening.ready, opening.last_final_at)
+    assert (Device.UP, "connecting", False, None) == (
+        connecting.device,
+        connecting.state,
+        connecting.ready,
+        connecting.session,
+    )
+    assert pytest.approx(2.0, abs=0.2) == connecting.lag_seconds
+    assert live.state.startswith("transcribing")
+    assert (True, "room-000001", "toy") == (live.ready, live.session, live.provider)
+    assert live.last_final_at == [line for line in house.output.lines if line["type"] == "final"][-1]["ended_at"]
+    await trio.sleep_until(20.1)
+    stopping = house.daemon.health()
+    assert (True, True, False) == (stopping.stopping, stopping.alive, stopping.ready)
+    assert pytest.approx(20.1, abs=0.1) == stopping.uptime_seconds
+    await trio.sleep_until(40.0)
+    ended = house.daemon.health().streams[0]
+    assert ("ended", None, 0.0) == (ended.state, ended.session, ended.lag_seconds)
+
+
+async def test_how_it_is_when_the_provider_refuses(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
+    """Held, with the remedy, until it accepts; nothing of what the provider said."""
+    house = House(nursery, microphone(), BAD_KEY, Behaviour(), signals=[(30.0, SIGHUP), (60.0, SIGTERM)], hold=True)
+    nursery.start_soon(house.run)
+    held, back = await health_at(house, 29.0, 40.0)
+    assert held.held is not None
+    assert (True, False, None) == (held.alive, held.ready, held.session)
+    assert held.held.remedy
+    assert held.state == f"held: {held.held.reason}"
+    assert (True, None, "toy") == (back.ready, back.held, back.provider)
+
+
+async def test_how_it_is_when_the_microphone_goes(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
+    """Lost until it delivers again; alive as long as it is being opened, and not when all stands still."""
+
+    def play(count: int) -> Iterator[Step]:
+        for index in range(count):
+            yield 0.1
+            yield block(speech(100 * index, 100), monotonic=trio.current_time())
+
+    def lose() -> Iterator[Step]:
+        yield from play(50)
+        yield SourceLost("unplugged")
+
+    def wait() -> Iterator[Step]:
+        yield 10.0
+        yield from play(50)
+        yield 1e9
+
+    source = ScriptedSource([lose(), wait()])
+    house = House(nursery, source, signals=[(100.0, SIGTERM), (101.0, SIGTERM)])
+    nursery.start_soon(house.run)
+    up, lost, back, still = await health_at(house, 4.0, 10.0, 17.0, 25.0 + STUCK_SECONDS)
+    assert [(True, Device.UP, True), (True, Device.LOST, False), (True, Device.UP, True), (False, Device.UP, True)] == [
+        (one.alive, one.device, one.ready) for one in (up, lost, back, still)
+    ]
+    assert not house.daemon.health().alive
+
+
+async def test_whoever_asks_is_handed_how_it_is(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
+    """Beside the streams, and no longer than they run."""
+    house = House(nursery, file(5))
+    told: list[bool] = []
+
+    async def publish(health: Callable[[], Health]) -> None:
+        try:
+            while True:
+                await trio.sleep(1.0)
+                told.append(health().alive)
+        finally:
+            told.append(False)
+
+    house.daemon._publish = publish
+    await house.run(20.0)
+    assert (True, False) == (told[0], told[-1])
 
 
 async def test_without_a_source_the_journal_is_transcribed(

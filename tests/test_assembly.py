@@ -159,9 +159,10 @@ def test_each_channel_of_a_file_needs_a_name(tmp_path: Path, names: str) -> None
 
 
 def test_what_said_where_the_provider_is(tmp_path: Path) -> None:
-    """The configuration file and the command line's endpoint, for the commands that go on with a run."""
+    """The configuration file and the command line's endpoint and output, for the commands that go on with a run."""
     path = tmp_path / "stenod.toml"
     path.write_text("")
-    given = {"providers": ["deepgram"], "endpoint": "ws://asr:8080", "output.partials": True}
-    assert _given(load(path, {}, given)) == ["--config", str(path), "--endpoint", "ws://asr:8080"]
+    given = {"providers": ["deepgram"], "endpoint": "ws://asr:8080", "output.partials": True, "output.file": "a b"}
+    words = ["--config", str(path), "--endpoint", "ws://asr:8080", "--output", "a b"]
+    assert words == _given(load(path, {}, given))
     assert _given(load(None, {})) == []

@@ -30,7 +30,7 @@ from stenod.tasks.hush import HOLD_SECONDS, QuietPolicy
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 ARCHITECTURE = ROOT / "daemon" / "ARCHITECTURE.md"
-DOCUMENTS = [ROOT / "README.md", ARCHITECTURE, *(ROOT / "config").glob("*.md"), *(ROOT / "systemd").glob("*.md")]
+DOCUMENTS = [ROOT / "README.md", ARCHITECTURE, *(ROOT / "config").rglob("*.md"), *(ROOT / "systemd").glob("*.md")]
 MESSAGE_SECONDS = 1.0
 """Deepgram says something for each second of audio: that is how often interim results come."""
 LINES_MAX = 150

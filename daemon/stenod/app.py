@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import trio
 
+from stenod.core.health import Health
 from stenod.core.log import Log
 from stenod.core.verdict import ExitCode
 from stenod.stream import Stream
@@ -22,6 +23,7 @@ from stenod.tasks.watchdog import Notifier, Watchdog
 
 Signals = Callable[..., AbstractContextManager[AsyncIterator[int]]]
 Service = Callable[[], Awaitable[None]]
+Publish = Callable[[Callable[[], Health]], Awaitable[None]]
 
 
 @dataclass(slots=True)
@@ -55,9 +57,10 @@ class Daemon:
         signals: Signals = trio.open_signal_receiver,
         reload: Callable[[], bool] = bool,
         services: Sequence[Service] = (),
+        publish: Publish | None = None,
     ) -> None:
         """`reload` reads key and configuration again, returns whether anything changed for the sessions to come, and
-        never raises; `services` is whatever else runs beside the streams.
+        never raises; `services` is whatever else runs beside the streams, `publish` tells whoever asks how they are.
         """
         self._streams = streams
         self._notifier = notifier
@@ -65,15 +68,20 @@ class Daemon:
         self._signals = signals
         self._reload = reload
         self._services = services
+        self._publish = publish
+        self._began_at = 0.0
         self._outcome = Outcome()
         self._stopping = False
 
     async def run(self) -> Outcome:
         """Run to the end; raises `SourceError` where a source needs a person, and defects."""
+        self._began_at = trio.current_time()
         watchdog = Watchdog(notifier=self._notifier, healthy=self._healthy, state=self._state)
         async with trio.open_nursery() as base:
             for service in (*self._services, watchdog.run, self._announce):
                 base.start_soon(service)
+            if self._publish is not None:
+                base.start_soon(self._publish, self.health)
             base.start_soon(self._watch_signals, base.cancel_scope)
             async with trio.open_nursery() as streams:
                 for stream in self._streams:
@@ -82,6 +90,14 @@ class Daemon:
         self._outcome.fatal = next((one.fatal for one in self._streams if one.fatal is not None), None)
         self._outcome.reader_gone = any(one.reader_gone for one in self._streams)
         return self._outcome
+
+    def health(self) -> Health:
+        """Return how all of it is, for whoever asks."""
+        return Health(
+            streams=[stream.health for stream in self._streams],
+            stopping=self._stopping,
+            uptime_seconds=round(trio.current_time() - self._began_at, 3),
+        )
 
     def stop(self, reason: str) -> None:
         """Stop recording, take the last words, end. Idempotent."""

@@ -5,10 +5,14 @@ that is missing, a directory in use, audio that was left) is an exception with a
 error.
 """
 
+import os
+import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from importlib.metadata import version
+from pathlib import Path
 
 import click
 import trio
@@ -16,12 +20,14 @@ import trio
 from stenod import engagement
 from stenod.app import Daemon, Outcome, Service
 from stenod.config import ENDPOINT, Loaded, holds_on_fatal, load, state_directory
+from stenod.core.health import Health, line
 from stenod.core.log import Log
 from stenod.core.source import Source
 from stenod.core.verdict import ExitCode
 from stenod.edge import state_directory as directories
-from stenod.edge import telemetry
+from stenod.edge import status_socket, telemetry
 from stenod.edge.output import Output
+from stenod.edge.output_file import OutputFile
 from stenod.edge.state_directory import StateDirectory
 from stenod.edge.systemd import Notifier
 from stenod.edge.telemetry import Telemetry
@@ -62,6 +68,7 @@ async def run(assembly: Assembly) -> Outcome:
         return assembly.telemetry.get_logger(stream=stream)
 
     log, streams = log_of(options.stream), _streams(assembly)
+    output = _output(assembly, len(streams), log)
     async with trio.open_nursery() as nursery:
         providers = await engagement.engaged(options, environment, nursery, log)
         for provider in providers:
@@ -78,7 +85,7 @@ async def run(assembly: Assembly) -> Outcome:
 
             common = Common(
                 providers=providers,
-                output=Output(printers=len(streams), log=log if holds_on_fatal(options, environment) else None),
+                output=output,
                 environment=environment,
                 relieved=probe,
             )
@@ -90,8 +97,9 @@ async def run(assembly: Assembly) -> Outcome:
                 built,
                 notifier=Notifier(environment),
                 log=log,
-                reload=_reload(assembly, providers, log),
-                services=(partial(_flush_log, assembly.telemetry), *services),
+                reload=_reload(assembly, providers, output, log),
+                services=(partial(_flush_log, assembly.telemetry), output.follow, *services),
+                publish=partial(_publish, assembly, log),
             )
             outcome = await daemon.run()
         nursery.cancel_scope.cancel()
@@ -117,6 +125,15 @@ def _sources(options: Options, streams: Sequence[Options]) -> tuple[Sequence[Sou
     return shared.shares, (shared.run,)
 
 
+def _output(assembly: Assembly, printers: int, log: Log) -> Output:
+    """Return where lines go; raises `OutputUnusable`. Whoever holds on waits for room there."""
+    options = assembly.options
+    named = options.output.file
+    file = OutputFile(Path(named).expanduser().absolute(), log) if named else None
+    holds = holds_on_fatal(options, assembly.environment)
+    return Output(printers=printers, log=log if holds else None, file=file)
+
+
 def _ask_who(assembly: Assembly, journal: Journal) -> None:
     """Let no other engine take what waits for a service: its words would stay, and the audio go."""
     options, path = assembly.options, assembly.directory.path
@@ -129,9 +146,10 @@ def _ask_who(assembly: Assembly, journal: Journal) -> None:
         raise NotPossible(message, ExitCode.CONFIGURATION)
 
 
-def _reload(assembly: Assembly, providers: Sequence[Provider], log: Log) -> Reload:
+def _reload(assembly: Assembly, providers: Sequence[Provider], output: Output, log: Log) -> Callable[[], bool]:
+    """Return what SIGHUP does: the output's file may have been moved, key and configuration changed."""
     loaded, environment = assembly.loaded, assembly.environment
-    return Reload(
+    settings = Reload(
         loaded=loaded,
         load=lambda: load(loaded.path, environment, loaded.overrides),
         environment=environment,
@@ -140,12 +158,34 @@ def _reload(assembly: Assembly, providers: Sequence[Provider], log: Log) -> Relo
         log=log,
     )
 
+    def reload() -> bool:
+        output.renew()
+        return settings()
+
+    return reload
+
+
+async def _publish(assembly: Assembly, log: Log, health: Callable[[], Health]) -> None:
+    """Let whoever asks in the state directory know how it is."""
+    answer = partial(line, pid=os.getpid(), version=version("stenod"))
+    await status_socket.serve(assembly.directory.path, lambda: answer(health()), log)
+
 
 async def _flush_log(telemetry: Telemetry) -> None:
     """Bring out what the rate limit of repeated lines holds back."""
     while True:
         await trio.sleep(LOG_FLUSH_SECONDS)
         telemetry.flush()
+
+
+async def _run_whole(assembly: Assembly) -> Outcome:
+    """Run, and let no hang-up end it: it asks for a reload, and may come before signals are watched, or after."""
+    signal.signal(signal.SIGHUP, lambda *_: None)
+    try:
+        return await run(assembly)
+    finally:
+        # Ignored rather than handled by nobody: the end of the interpreter puts the default back, which is to die.
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
 def main(loaded: Loaded, environment: Mapping[str, str]) -> int:
@@ -159,7 +199,7 @@ def main(loaded: Loaded, environment: Mapping[str, str]) -> int:
     assembly = Assembly(loaded=loaded, environment=environment, telemetry=logging, directory=directory)
     outcome = Outcome()
     try:
-        outcome = trio.run(run, assembly)
+        outcome = trio.run(_run_whole, assembly)
     finally:
         logging.flush()
         _conclude(assembly, outcome)
@@ -183,7 +223,9 @@ def _conclude(assembly: Assembly, outcome: Outcome) -> None:
 
 
 def _given(loaded: Loaded) -> list[str]:
-    """Return the words that said where the provider is: they belong to every command that goes on with this run."""
+    """Return the words that said where the provider is and where lines go: they belong to what goes on with a run."""
     config = [] if loaded.path is None else ["--config", str(loaded.path)]
     endpoint = [str(value) for path, value in loaded.overrides.items() if path.rpartition(".")[2] == ENDPOINT]
-    return config + [word for url in endpoint for word in ("--endpoint", url)]
+    output = loaded.overrides.get("output.file")
+    lines = [] if output is None else ["--output", str(output)]
+    return config + [word for url in endpoint for word in ("--endpoint", url)] + lines

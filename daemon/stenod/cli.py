@@ -23,6 +23,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "check": ("stenod.check:check", "Show the configuration, where it comes from, and what is wrong with it."),
     "doctor": ("stenod.doctor:doctor", "Try everything that a run needs, and say what to do about what is wrong."),
     "status": ("stenod.status:status", "Show what a journal holds, what waits, who runs, and what it has cost."),
+    "health": ("stenod.health:health", "Ask a running stenod how it is, for probes of a container or a monitor."),
     "verify": ("stenod.verify:verify", "Check that a journal accounts for every sample and every line."),
     "tail": ("stenod.verify:tail", "Print a journal's lines again, for a reader that missed some."),
     "retranscribe": ("stenod.retranscribe:retranscribe", "Offer audio that was judged quiet once more."),
@@ -79,6 +80,7 @@ def configured(command: F) -> F:
         click.option("--endpoint", metavar="URL", help="Another server for the provider: ws://host:port."),
         click.option("--state-dir", metavar="DIR", help="Where the journal lives. None: a temporary directory."),
         click.option("--stream", metavar="NAME", help="Name of the stream in records and logs."),
+        click.option("--output", metavar="FILE", help="Append the lines to a file instead of standard output."),
         click.option("--partials/--no-partials", default=None, help="Print unfinished turns too."),
         click.option(
             "--keep-audio/--no-keep-audio", default=None, help="Keep audio that has been transcribed, within limits."

@@ -35,6 +35,7 @@ FLAGS: Mapping[str, str] = MappingProxyType(
         "capture.input_channels": "--channels",
         "journal.keep_audio": "--keep-audio",
         "supervisor.on_fatal": "--on-fatal",
+        "output.file": "--output",
         "output.partials": "--partials",
         "logging.level": "--log-level",
         "logging.format": "--log-format",

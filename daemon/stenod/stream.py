@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import trio
 
 from stenod.core.clock import Clock
+from stenod.core.health import Device, Held, StreamHealth
 from stenod.core.log import Log
 from stenod.core.reader import ReaderGone
 from stenod.tasks.capture import Capture
@@ -90,6 +91,24 @@ class Stream:
     def state(self) -> str:
         """In words for a person."""
         return f"{self._parts.supervisor.state}; {self._parts.journal.lag_seconds:.0f} s to be transcribed"
+
+    @property
+    def health(self) -> StreamHealth:
+        """How it is, for whoever asks."""
+        capture, supervisor = self._parts.capture, self._parts.supervisor
+        session, fatal = supervisor.session, supervisor.held or self.fatal
+        return StreamHealth(
+            name=self.name,
+            alive=self.healthy,
+            up=supervisor.up or self.ended,
+            state="ended" if self.ended else supervisor.state,
+            device=Device.NONE if capture is None else capture.device,
+            provider=None if session is None else session.dialect.name,
+            session=None if session is None else session.name,
+            lag_seconds=round(self._parts.journal.lag_seconds, 3),
+            held=None if fatal is None else Held(reason=fatal.rule.meaning, remedy=fatal.rule.remedy),
+            last_final_at=self._parts.transcript.last_final_at,
+        )
 
     async def run(self, leave: Callable[[str], None]) -> None:
         """Run to the end; raises `SourceError` where the source needs a person, and defects.

@@ -15,12 +15,9 @@ from pathlib import Path
 import pytest
 import trio
 from daemon import PROGRAM, Stenod, environment_in, pending_seconds, sound, stenod, together
+from printed import NOWHERE, filled
 from room import Pipe, Room, check_room, once, reading
 from server import ANY_KEY, emulator
-
-from stenod.core import records
-from stenod.core.transaction import Transaction
-from stenod.edge.ledger import Ledger
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]
 
@@ -33,7 +30,6 @@ ROUND_SECONDS_MAX = ALIVE_SECONDS_MAX + MOMENT_SECONDS_MAX + 2.0
 REST_SECONDS_MAX = 60.0 + KILLS
 SLOW = 120.0
 """Bytes a second: a third of what is printed, so that the pipe is full and most kills land in mid-print."""
-NOWHERE = ("--input", "none", "--provider", "assemblyai", "--endpoint", "ws://127.0.0.1:9")
 
 
 def whole(lines: Sequence[bytes]) -> list[dict]:
@@ -154,30 +150,6 @@ async def test_a_reader_that_dies_misses_nothing(place: Path) -> None:
             lines += whole(missed.stdout.splitlines())
         output.close()
         check_room(room, once(lines), server)
-
-
-def filled(place: Path, sizes: Sequence[int]) -> list[bytes]:
-    """Make a journal with lines of about these sizes that nobody has printed; return them."""
-    place.mkdir()
-    ledger = Ledger(place / "ledger.sqlite")
-    ledger.open_stream("default", 16_000)
-    lines = [
-        records.line(
-            records.Status(
-                stream="default",
-                id=records.record_id("default", 0, sequence),
-                at="",
-                subject="provider",
-                state="lost",
-                reason="x" * size,
-            )
-        )
-        for sequence, size in enumerate(sizes)
-    ]
-    transaction = Transaction(lines=list(enumerate(lines)), sequence=len(lines), session=0, tail=0)
-    ledger.commit("default", 0, transaction)
-    ledger.close()
-    return lines
 
 
 @together

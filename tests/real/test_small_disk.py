@@ -20,6 +20,7 @@ from stenod.core.retention import RetentionLimits
 from stenod.core.timeline import State
 from stenod.edge.inspection import read
 from stenod.edge.output import Output
+from stenod.edge.output_file import OutputFile
 from stenod.edge.reserve import Reserve
 from stenod.edge.segments import Segments
 from stenod.recovery import Recorded, open_ledger
@@ -193,3 +194,27 @@ async def test_an_output_without_room(disk: Path) -> None:
     os.close(descriptor)
     assert (disk / "lines").read_bytes() == long + short
     assert [event for _, event, _ in log.lines] == ["output.lost", "output.back"]
+
+
+@pytest.mark.parametrize("disk", [32_768], indirect=True)
+async def test_a_file_that_is_moved_while_its_line_waits(disk: Path) -> None:
+    """The line is whole in the new file, and its half ends the old one: a reader skips what is no line."""
+    log, filler, path, old = FakeLog(), disk / "filler", disk / "lines", disk / "lines.1"
+    filler.write_bytes(bytes(24_576))
+    file = OutputFile(path, log)
+    output = Output(log=log, file=file)
+    line = b"l" * 9000 + b"\n"
+    async with trio.open_nursery() as nursery:
+        await output.write(b"first\n")
+        nursery.start_soon(output.write, line)
+        with trio.fail_after(10):
+            while not log.lines:  # noqa: ASYNC110 - it is a thread that finds out
+                await trio.sleep(0.01)
+        path.rename(old)
+        path.touch()
+        filler.unlink()
+    os.close(file.descriptor)
+    assert path.read_bytes() == line
+    assert old.read_bytes().startswith(b"first\nl")
+    assert b"\n" not in old.read_bytes()[6:]
+    assert [event for _, event, _ in log.lines] == ["output.lost", "output.reopened", "output.back"]

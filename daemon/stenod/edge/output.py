@@ -1,4 +1,4 @@
-"""Standard output, one line at a time, written in a thread.
+"""Standard output, or a file in its place, one line at a time, written in a thread.
 
 A slow reader blocks only that thread; a vanished one is `ReaderGone`. The descriptor is left as it was found: making a
 shared terminal or pipe non-blocking would break whoever shares it. Whoever shares it may have done so, however; then
@@ -7,6 +7,9 @@ we wait for room ourselves.
 A line is one write. A process that is killed in it may leave half a line all the same, and so may a full disk: a pipe
 takes a write of more than PIPE_BUF in pieces, a socket any. Where the output can be read back (a file) its end says
 so, and the line is completed; elsewhere whoever prints must have noted it, and the next line begins with a newline.
+
+A file with a name is followed: before each line, and on `renew`, it is asked whether another one has that name now.
+What was begun in the old one is written to the new one as a whole.
 """
 
 import errno
@@ -15,6 +18,7 @@ import os
 import select
 import stat
 from functools import partial
+from typing import Protocol
 
 import trio
 
@@ -23,20 +27,36 @@ from stenod.core.reader import ReaderGone
 
 GONE = {errno.EPIPE, errno.EIO, errno.ECONNRESET, errno.EBADF}
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
+FAILING = NO_ROOM | {errno.EIO, errno.EROFS, errno.ESTALE}
+"""What of a file with a name is waited for: its disk, which has no reader that could have gone."""
 FULL_SECONDS = 2.0
 """How often a full disk is tried again."""
 REST_BYTES_MAX = 1 << 18
 """How far back the beginning of a half line is looked for; a turn of twenty minutes is shorter."""
 
 
+class NamedFile(Protocol):
+    """See `edge.output_file`."""
+
+    descriptor: int
+
+    def renew(self) -> None: ...
+    def follow(self) -> bool: ...
+    def failed(self, error: OSError) -> Exception: ...
+
+
 class Output:
     """Writes whole lines to a file descriptor. `printers`: how many share it, and wait for each other to begin.
 
-    `log`: wait for room on a full disk, and tell it there; None: a full disk is an error.
+    `log`: wait for room on a full disk, and tell it there; None: a full disk is an error. `file`: write there instead.
     """
 
-    def __init__(self, descriptor: int = 1, *, printers: int = 0, log: Log | None = None) -> None:
-        self._descriptor = descriptor
+    def __init__(
+        self, descriptor: int = 1, *, printers: int = 0, log: Log | None = None, file: NamedFile | None = None
+    ) -> None:
+        self._standard = descriptor
+        self._file = file
+        self._renewing = trio.Event()
         self._log = log
         self._awaited = printers
         """How many have not begun: each knows of its own last line alone whether it was cut."""
@@ -48,6 +68,8 @@ class Output:
         self._rest = b""
         """What stands behind the last newline of a file."""
         self._cut = False
+        self._reason = ""
+        """Why lines wait."""
 
     async def begin(self, *, cut: bool) -> None:
         """Look at where it goes, once, before the first line of all. `cut`: half a line may stand there."""
@@ -64,18 +86,41 @@ class Output:
             rest = await self._put(line)
             if not rest or self._log is None:
                 return
-            self._log.error(
-                "output.lost", reason="its disk is full, and lines wait", remedy="make room; it goes on then"
-            )
+            self._log.error("output.lost", reason=f"{self._reason}; lines wait", remedy="make room; it goes on then")
             while rest:
                 await trio.sleep(FULL_SECONDS)
-                rest = await self._put(rest, begun=True)
+                rest = await self._put(line, rest)
             self._log.info("output.back")
 
-    async def _put(self, line: bytes, *, begun: bool = False) -> bytes:
-        """Write in a thread; return what found no room."""
-        push = partial(self._push, begun=begun)
+    def renew(self) -> None:
+        """Look at once whether another file has the name, and make it where none has."""
+        if self._file is not None:
+            self._file.renew()
+            self._renewing.set()
+
+    async def follow(self) -> None:
+        """Do what `renew` asks for. Runs for ever."""
+        while True:
+            await self._renewing.wait()
+            self._renewing = trio.Event()
+            async with self._turn:
+                await trio.to_thread.run_sync(self._follow, abandon_on_cancel=True, limiter=self._limiter)
+
+    async def _put(self, line: bytes, rest: bytes | None = None) -> bytes:
+        """Write in a thread, a line or the rest of one that was begun; return what found no room."""
+        push = partial(self._push, rest=rest)
         return await trio.to_thread.run_sync(push, line, abandon_on_cancel=True, limiter=self._limiter)
+
+    @property
+    def _descriptor(self) -> int:
+        return self._standard if self._file is None else self._file.descriptor
+
+    def _follow(self) -> bool:
+        """Return whether another file has the name; blocks."""
+        if self._file is None or not self._file.follow():
+            return False
+        self.look(cut=False)
+        return True
 
     def whole(self, line: bytes) -> bool:
         """Return whether nobody needs to note that the line may be cut."""
@@ -99,27 +144,35 @@ class Output:
 
     def put(self, line: bytes) -> None:
         """Do as `write`; blocks, and raises `OSError` where there is no room."""
-        if self._push(line, begun=False):
+        if self._push(line):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    def _push(self, line: bytes, *, begun: bool) -> bytes:
+    def _push(self, line: bytes, rest: bytes | None = None) -> bytes:
         """Write a line, or the rest of one that was begun; return what found no room, where that is waited for."""
-        line = line if begun else self._continued(line)
+        if self._follow() or rest is None:
+            rest = self._continued(line)
         written = 0
         try:
-            while written < len(line):
+            while written < len(rest):
                 try:
-                    written += os.write(self._descriptor, line[written:])
+                    written += os.write(self._descriptor, rest[written:])
                 except BlockingIOError:
                     room = select.poll()
                     room.register(self._descriptor, select.POLLOUT)
                     room.poll()
         except OSError as error:
-            if error.errno in GONE:
-                raise ReaderGone from error
-            if self._log is None or error.errno not in NO_ROOM:
-                raise
-        return line[written:]
+            self._judge(error)
+        return rest[written:]
+
+    def _judge(self, error: OSError) -> None:
+        """Return where whoever writes waits and tries again; otherwise raise what it means."""
+        if self._file is None and error.errno in GONE:
+            raise ReaderGone from error
+        if error.errno not in (NO_ROOM if self._file is None else FAILING):
+            raise error
+        if self._log is None:
+            raise error if self._file is None else self._file.failed(error)
+        self._reason = "its disk is full" if error.errno in NO_ROOM else os.strerror(error.errno)
 
     def _continued(self, line: bytes) -> bytes:
         """Return the line as it is written first: the rest of its own half, or after a newline."""

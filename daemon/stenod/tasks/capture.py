@@ -11,6 +11,7 @@ import trio
 
 from stenod.core import records
 from stenod.core.clock import Clock, Moment
+from stenod.core.health import Device
 from stenod.core.log import Log
 from stenod.core.source import READ_AHEAD_SECONDS, Block, Reader, Source, SourceLost
 from stenod.tasks.intake import Converter, Intake
@@ -68,6 +69,15 @@ class Capture:
     def live(self) -> bool:
         """Whether audio that is not read now is lost."""
         return self._live
+
+    @property
+    def device(self) -> Device:
+        """How the source is."""
+        if self._journal.finished:
+            return Device.ENDED
+        if self._told_lost:
+            return Device.LOST
+        return Device.UP if self._opened else Device.OPENING
 
     async def run(self) -> None:
         """Read until the source ends; raises `SourceError` where a person must act. Appends all it has, always."""

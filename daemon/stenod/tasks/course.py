@@ -22,6 +22,8 @@ class Course:
         """A live session is transcribing: replaced when it is lost."""
         self.probed = trio.Event()
         """A person asks to try again what was refused: set once, then another event takes its place."""
+        self.session: Session | None = None
+        """The live session."""
         self.alone = trio.Event()
         """The provider takes one session at a time."""
         self.state = "starting"
@@ -49,11 +51,13 @@ class Course:
     def begin(self, session: Session, start: int, replay: int | None = None) -> None:
         """Give a live session its share; where no quiet lies before it, with some overlap."""
         session.begin(start, self._journal.replay_start(start) if replay is None else replay)
+        self.session = session
         self.turn("transcribing")
         self.up.set()
 
     def lost(self) -> None:
         """No live session is transcribing any more."""
+        self.session = None
         if self.up.is_set():
             self.up = trio.Event()
 

@@ -70,7 +70,8 @@ class Supervisor:
     ) -> None:
         """`relieved` is called when a provider that had refused for good accepts: others may be held for it too."""
         self._relieved = relieved
-        self._held = False
+        self.held: Fatal | None = None
+        """Why a person must act before anybody transcribes, where that is waited for."""
         self._journal = journal
         self._roster = roster
         self._options = options
@@ -115,6 +116,11 @@ class Supervisor:
     def up(self) -> bool:
         """Whether a live session is transcribing, or none is needed."""
         return self._course.up.is_set()
+
+    @property
+    def session(self) -> Session | None:
+        """The live session."""
+        return self._course.session
 
     @property
     def turned_at(self) -> float:
@@ -219,8 +225,8 @@ class Supervisor:
             return None
         self._begin(session)
         self.reached.set()
-        if self._held:
-            self._held = False
+        if self.held is not None:
+            self.held = None
             self._relieved()
         return session
 
@@ -302,7 +308,7 @@ class Supervisor:
         probed = self._course.probed
         self._course.turn(f"held: {fatal.rule.meaning}")
         self.reached.set()
-        self._held = True
+        self.held = fatal
         with trio.move_on_after(await self._roster.held(fatal)):
             await first_of(probed, self._course.leaving)
 

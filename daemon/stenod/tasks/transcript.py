@@ -58,6 +58,8 @@ class Transcript:
         self._seats: dict[str, _Seat] = {}
         self._latest = 0
         """The last start that was printed; live lines come in time order."""
+        self.last_final_at: str | None = None
+        """When the last turn ended, in UTC."""
 
     def expect(self, session: Session, predecessor: Session | None = None) -> None:
         """Announce a session; its lines come out when the predecessor's are all out."""
@@ -141,6 +143,7 @@ class Transcript:
         for turn, record in zip(turns, written, strict=True):
             if isinstance(record, records.Final):
                 seat.identities[turn] = record.id
+                self.last_final_at = record.ended_at
         while len(seat.identities) > REVISABLE_MAX:
             del seat.identities[next(iter(seat.identities))]
 
@@ -173,6 +176,7 @@ class Transcript:
         """Take up the last start that an earlier run printed live."""
         for line in await self._journal.recent(REMEMBERED_TURNS):
             record = records.parsed(line)
+            self.last_final_at = record["ended_at"]
             if not record["late"]:
                 self._latest = max(self._latest, round(record["words"][-1]["start"] * self._journal.rate))
 

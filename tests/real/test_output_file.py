@@ -1,0 +1,137 @@
+"""Lines in a file that the real logrotate moves while they are written, and a real process that is killed."""
+
+import gzip
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from daemon import PROGRAM, environment_in
+from printed import NOWHERE, filled
+from server import ANY_KEY
+
+SHIPPED = Path(__file__).parents[2] / "config" / "stenod.logrotate"
+LINES = 10_000
+pytestmark = [pytest.mark.real, pytest.mark.slow]
+
+
+def started(place: Path, output: Path | str) -> "subprocess.Popen[bytes]":
+    """Print a journal's lines into a file."""
+    words = ["run", "--state-dir", str(place / "journal"), *NOWHERE, "--output", str(output)]
+    return subprocess.Popen(
+        [PROGRAM, *words],
+        env=environment_in(place, **ANY_KEY),
+        cwd=place,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+def finished(process: "subprocess.Popen[bytes]") -> str:
+    """Return standard error of one that ended well, with nothing on standard output."""
+    stdout, stderr = process.communicate(timeout=60)
+    assert (0, b"") == (process.returncode, stdout), stderr
+    assert b"Traceback" not in stderr
+    return stderr.decode()
+
+
+def instructed(place: Path, replaced: dict[str, str]) -> list[str]:
+    """Return the logrotate that the shipped file makes, but for some of its lines; it rotates when it is called."""
+    text = SHIPPED.read_text().replace("/var/log/stenod/*.jsonl", str(place / "log" / "*.jsonl"))
+    for pattern, by in replaced.items():
+        text, count = re.subn(pattern, by, text)
+        assert count == 1, pattern
+    (place / "logrotate.conf").write_text(text)
+    (place / "logrotate.conf").chmod(0o644)
+    return ["logrotate", "--force", "--state", str(place / "logrotate.state"), str(place / "logrotate.conf")]
+
+
+def rotated(folder: Path) -> Iterator[bytes]:
+    """Return what the files hold, oldest first."""
+    numbered = sorted(folder.glob("talk.jsonl.*"), key=lambda path: -int(path.name.split(".")[2]))
+    for path in (*numbered, folder / "talk.jsonl"):
+        if path.exists():
+            yield gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+
+
+HANGUP = r"(?m)systemctl kill.*$"
+WAYS = {
+    "create-and-hangup": {},
+    "create-alone": {r"(?s)    sharedscripts.*endscript\n": ""},
+    "nobody-creates": {r"(?s)    sharedscripts.*endscript\n": "", r"(?m)^    create$": "    nocreate"},
+    "hangup-creates": {r"(?m)^    create$": "    nocreate"},
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_no_rotation_costs_or_repeats_a_line(tmp_path: Path, require: Callable[[str], None], way: str) -> None:
+    """Rotated all the time while lines are written: the files one after the other hold each line once, in order."""
+    require("logrotate")
+    (tmp_path / "log").mkdir(mode=0o700)
+    printed = filled(tmp_path / "journal", [700] * LINES)
+    process = started(tmp_path, Path("log") / "talk.jsonl")
+    hangup = {HANGUP: f"kill -HUP {process.pid}"} if "hangup" in way else {}
+    logrotate = instructed(tmp_path, WAYS[way] | hangup)
+    rotations = 0
+    while not (tmp_path / "log" / "talk.jsonl").exists():
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    while process.poll() is None:
+        done = subprocess.run(logrotate, capture_output=True, text=True, check=False)
+        over = process.poll() is not None  # whom to hang up is gone then
+        assert over or (0, "") == (done.returncode, done.stderr)
+        rotations += 1
+    finished(process)
+    found = [one for one in rotated(tmp_path / "log") if one]
+    assert b"".join(printed) == b"".join(found)
+    assert all(one.endswith(b"\n") for one in found)
+    assert len(found) >= (2 if way == "nobody-creates" else 3), f"{rotations} rotations made too few files of it"
+
+
+def test_a_kill_leaves_whole_lines_only(tmp_path: Path, require: Callable[[str], None]) -> None:
+    """Killed while it writes, and once with the file moved away before it comes back: each line is there."""
+    printed = filled(tmp_path / "journal", [20_000] * 400)
+    path = tmp_path / "talk.jsonl"
+    for number in (1, 2, 3):
+        process, size = started(tmp_path, "talk.jsonl"), path.stat().st_size if path.exists() else 0
+        while not path.exists() or path.stat().st_size <= size:
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.001)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        if number == 2:
+            path.rename(tmp_path / "talk.jsonl.1")
+    finished(started(tmp_path, "talk.jsonl"))
+    files = (tmp_path / "talk.jsonl.1", path)
+    lines = [line for file in files for line in file.read_bytes().splitlines(keepends=True)]
+    whole = [line for line in lines if line in printed]
+    assert printed == list(dict.fromkeys(whole))
+    assert len(lines) - len(printed) <= 3, "a kill repeats the line that was being printed at most"
+
+
+def test_no_hangup_kills_it(tmp_path: Path) -> None:
+    """Hung up all the time from its first line on, past its last one, until the interpreter has ended."""
+    printed = filled(tmp_path / "journal", [100] * 10)
+    process = started(tmp_path, "talk.jsonl")
+    while not (tmp_path / "talk.jsonl").exists():
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    while process.poll() is None:
+        process.send_signal(signal.SIGHUP)
+        time.sleep(0.0002)
+    finished(process)
+    assert b"".join(printed) == (tmp_path / "talk.jsonl").read_bytes()
+
+
+def test_where_lines_cannot_go_is_told(tmp_path: Path) -> None:
+    """Exit 73 and what to do; nothing of it was recorded, so nothing is left behind."""
+    process = started(tmp_path, "nowhere/talk.jsonl")
+    stdout, stderr = process.communicate(timeout=60)
+    assert (73, b"") == (process.returncode, stdout)
+    (told,) = stderr.decode().splitlines()
+    assert told.startswith(f"stenod: cannot open the output file {tmp_path}/nowhere/talk.jsonl: No such file")
+    assert told.endswith(f"make its directory first: mkdir -p {tmp_path}/nowhere")

@@ -19,8 +19,8 @@ from stenod.config import ENDPOINT, Loaded, holds_on_fatal, load, state_director
 from stenod.core.log import Log
 from stenod.core.source import Source
 from stenod.core.verdict import ExitCode
+from stenod.edge import journald, telemetry
 from stenod.edge import state_directory as directories
-from stenod.edge import telemetry
 from stenod.edge.output import Output
 from stenod.edge.state_directory import StateDirectory
 from stenod.edge.systemd import Notifier
@@ -151,7 +151,8 @@ async def _flush_log(telemetry: Telemetry) -> None:
 def main(loaded: Loaded, environment: Mapping[str, str]) -> int:
     """Run what the configuration says and return the exit code; raises what a person must be told."""
     log = loaded.options.logging
-    logging = telemetry.configure(log.level, log.format, sys.stderr, environment)
+    journal = journald.Journal() if journald.reads(sys.stderr, environment) else None
+    logging = telemetry.configure(log.level, log.format, sys.stderr, journal=journal)
     chosen = state_directory(loaded.options, environment)
     if chosen is None:
         look_behind(environment)

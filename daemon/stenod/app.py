@@ -23,6 +23,11 @@ from stenod.tasks.watchdog import Notifier, Watchdog
 Signals = Callable[..., AbstractContextManager[AsyncIterator[int]]]
 Service = Callable[[], Awaitable[None]]
 
+READY_SECONDS_MAX = 15.0
+"""Who waits for us to be ready (the machine's start) does not wait for a network or a microphone that are not there."""
+LEAVE_SECONDS = 10.0
+"""What stopping takes beside the drain: the journal's last commits."""
+
 
 @dataclass(slots=True)
 class Outcome:
@@ -67,6 +72,7 @@ class Daemon:
         self._services = services
         self._outcome = Outcome()
         self._stopping = False
+        self._announced = False
 
     async def run(self) -> Outcome:
         """Run to the end; raises `SourceError` where a source needs a person, and defects."""
@@ -98,14 +104,20 @@ class Daemon:
             return
         self._stopping = True
         self._log.info("daemon.stopping", reason=reason)
-        self._notifier.stopping()
+        self._notifier.stopping(max(one.stop_seconds_max for one in self._streams) + LEAVE_SECONDS)
         for stream in self._streams:
             stream.stop()
 
     async def _announce(self) -> None:
-        """Tell the service manager that audio comes and a session takes it, or is held: of every stream."""
-        for stream in self._streams:
-            await stream.reached.wait()
+        """Tell the service manager that audio comes and a session takes it, or is held: of every stream.
+
+        Where that takes long, tell it all the same: what is missing stands in the status.
+        """
+        with trio.move_on_after(READY_SECONDS_MAX):
+            for stream in self._streams:
+                await stream.reached.wait()
+        self._announced = True
+        self._notifier.status(self._state())
         self._notifier.ready()
 
     async def _watch_signals(self, everything: trio.CancelScope) -> None:
@@ -121,11 +133,15 @@ class Daemon:
 
     def _renew(self) -> None:
         """Take over what a person has changed, and try again what was refused; nothing stops for it."""
+        if self._announced:
+            self._notifier.reloading()
         changed = self._reload()
         for stream in self._streams:
             if changed:
                 stream.renew()
             stream.probe()
+        if self._announced:
+            self._notifier.ready()
 
     def _healthy(self) -> bool:
         return all(stream.healthy for stream in self._streams)

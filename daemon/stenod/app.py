@@ -27,6 +27,8 @@ READY_SECONDS_MAX = 15.0
 """Who waits for us to be ready (the machine's start) does not wait for a network or a microphone that are not there."""
 LEAVE_SECONDS = 10.0
 """What stopping takes beside the drain: the journal's last commits."""
+LEAVE_PERIOD_SECONDS = 1.0
+"""How often we say how long it still takes: a manager that reads its units again forgets what it was told."""
 
 
 @dataclass(slots=True)
@@ -71,14 +73,15 @@ class Daemon:
         self._reload = reload
         self._services = services
         self._outcome = Outcome()
-        self._stopping = False
+        self._left = trio.Event()
+        """Set when we stop."""
         self._announced = False
 
     async def run(self) -> Outcome:
         """Run to the end; raises `SourceError` where a source needs a person, and defects."""
         watchdog = Watchdog(notifier=self._notifier, healthy=self._healthy, state=self._state)
         async with trio.open_nursery() as base:
-            for service in (*self._services, watchdog.run, self._announce):
+            for service in (*self._services, watchdog.run, self._announce, self._take_leave):
                 base.start_soon(service)
             base.start_soon(self._watch_signals, base.cancel_scope)
             async with trio.open_nursery() as streams:
@@ -100,11 +103,10 @@ class Daemon:
             self._leave(stream.fatal.rule.meaning)
 
     def _leave(self, reason: str) -> None:
-        if self._stopping:
+        if self._left.is_set():
             return
-        self._stopping = True
+        self._left.set()
         self._log.info("daemon.stopping", reason=reason)
-        self._notifier.stopping(max(one.stop_seconds_max for one in self._streams) + LEAVE_SECONDS)
         for stream in self._streams:
             stream.stop()
 
@@ -120,12 +122,20 @@ class Daemon:
         self._notifier.status(self._state())
         self._notifier.ready()
 
+    async def _take_leave(self) -> None:
+        """Tell the service manager that we are on the way down, and how long that may still take."""
+        await self._left.wait()
+        deadline = trio.current_time() + max(one.stop_seconds_max for one in self._streams) + LEAVE_SECONDS
+        while (remaining := deadline - trio.current_time()) > 0:
+            self._notifier.stopping(remaining)
+            await trio.sleep(LEAVE_PERIOD_SECONDS)
+
     async def _watch_signals(self, everything: trio.CancelScope) -> None:
         with self._signals(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as received:
             async for number in received:
                 if number == signal.SIGHUP:
                     self._renew()
-                elif self._stopping:
+                elif self._left.is_set():
                     self._outcome.interrupted = True
                     everything.cancel()
                 else:

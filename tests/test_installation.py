@@ -89,6 +89,18 @@ def test_what_has_changed_is_restarted(tmp_path: Path) -> None:
     assert "etc/stenod/stenod.assemblyai.key" not in files(tmp_path)
 
 
+def test_the_way_to_a_sound_server_stays(tmp_path: Path) -> None:
+    """Until it is told otherwise; both ways are a restart."""
+    one = Hosting(tmp_path)
+    for address, there, said in (("unix:/run/x", True, 3), (None, True, 0), ("", False, 2)):
+        one.manager.said.clear()
+        install(one.host, one.place, PROGRAM, {}, way=Way(sound_server=address), start=True)
+        assert there == one.place.sound_server.exists()
+        assert said == len(one.manager.said)
+    one.uninstall()
+    assert {} == files(tmp_path)
+
+
 def test_it_is_not_started_unless_wanted(tmp_path: Path) -> None:
     """Neither enabled; a second run says that nothing is to be done."""
     one = Hosting(tmp_path)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from stenod.unit import drop_in, own_program, packaged, place_of, quoted
+from stenod.unit import drop_in, own_program, packaged, place_of, quoted, sound_server
 
 ROOT = Path(__file__).parent.parent
 UNITS = ("stenod.service", "stenod@.service", "user/stenod.service", "user/stenod@.service")
@@ -79,18 +79,20 @@ def test_the_drop_in() -> None:
     ] == settings(drop_in(place, ["/bin/stenod"], keys))[2:]
 
 
-def test_the_drop_in_for_a_sound_server() -> None:
-    """No device for a service of the system; a user's own has no such lines. A home is opened for reading only."""
+def test_the_drop_in_for_a_program_in_a_home() -> None:
+    """It is opened for reading only."""
     place = place_of(user=False, name="", environment={})
-    lines = settings(drop_in(place, ["/bin/stenod"], {}, sound_server="unix:/run/my pulse/native", home=True))[2:]
-    assert [
-        "DeviceAllow=",
-        "PrivateDevices=yes",
-        'Environment="PULSE_SERVER=unix:/run/my pulse/native"',
-        "ProtectHome=read-only",
-    ] == lines
+    assert "ProtectHome=read-only" == settings(drop_in(place, ["/bin/stenod"], {}, home=True))[-1]
+
+
+def test_the_drop_in_for_a_sound_server() -> None:
+    """A service of the system sees no device then; a user's own has no such lines."""
+    place = place_of(user=False, name="", environment={})
+    assert ["DeviceAllow=", "PrivateDevices=yes", 'Environment="PULSE_SERVER=unix:/run/my pulse/native"'] == settings(
+        sound_server(place, "unix:/run/my pulse/native")
+    )
     own = place_of(user=True, name="", environment={})
-    assert ["Environment=PULSE_SERVER=x"] == settings(drop_in(own, ["/bin/stenod"], {}, sound_server="x"))[2:]
+    assert ["Environment=PULSE_SERVER=x"] == settings(sound_server(own, "x"))
 
 
 @pytest.mark.parametrize(

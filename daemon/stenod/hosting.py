@@ -70,7 +70,7 @@ def service() -> None:
 )
 @click.option("--input", "source", default="", metavar="INPUT", help="What is heard, as `stenod run --input` has it.")
 @click.option("--key-file", multiple=True, metavar="[PROVIDER=]FILE", help="Where the key is; -: standard input.")
-@click.option("--sound-server", default="", metavar="ADDRESS", help="unix:/run/pulse/native, rather than ALSA devices.")
+@click.option("--sound-server", metavar="ADDRESS", help='Hear it, not ALSA devices: unix:/run/pulse/native. "": not.')
 @click.option("--no-start", is_flag=True, help="Neither enable nor start it.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
 def install_command(

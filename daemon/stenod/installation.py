@@ -18,7 +18,7 @@ from stenod.core.verdict import ExitCode
 from stenod.edge.systemctl import ManagerError, ServiceManager
 from stenod.options import LOCAL, Options, key_owner
 from stenod.services import SERVICES
-from stenod.unit import HIDDEN, HOMES, Place, drop_in, under
+from stenod.unit import HIDDEN, HOMES, Place, drop_in, sound_server, under
 from stenod.values import notation
 
 ELSEWHERE = "install it where every user can read it: python3 -m venv /opt/stenod && /opt/stenod/bin/pip install stenod"
@@ -31,8 +31,8 @@ OTHERS = {True: stat.S_IXOTH, False: stat.S_IROTH}
 class Way:
     """What must be open between the service and the rest of the machine."""
 
-    sound_server: str = ""
-    """The address of the one whose microphone it hears; empty: an ALSA device."""
+    sound_server: str | None = None
+    """The address of the one whose microphone it hears; empty: an ALSA device; None: as it was."""
     home: bool = False
     """The program lies in somebody's home."""
 
@@ -158,8 +158,13 @@ def install(
         credentials[owner], new = (there[0], False) if there is not None else store_key(host, place, owner, key or "")
         changed |= new
     changed |= write(host, place.unit_file, place.text)
-    text = drop_in(place, program, credentials, sound_server=way.sound_server, home=way.home)
+    text = drop_in(place, program, credentials, home=way.home)
     changed |= write(host, place.drop_in, text)
+    if way.sound_server:
+        changed |= write(host, place.sound_server, sound_server(place, way.sound_server))
+    elif way.sound_server is not None and place.sound_server.exists():
+        host.did(f"remove {place.sound_server}", f"removed {place.sound_server}", place.sound_server.unlink)
+        changed = True
     if changed:
         host.did(
             "run systemctl daemon-reload", "ran systemctl daemon-reload", lambda: host.manager.control("daemon-reload")
@@ -194,7 +199,7 @@ def uninstall(host: Host, place: Place, *, purge: bool) -> None:
     """Stop the service, take unit, drop-in and keys away; with `purge` also what a person has made and recorded."""
     others = [one for one in place.units.glob("stenod@*.service.d") if one != place.drop_in.parent]
     shared = bool(place.name) and bool(others)
-    files = [place.drop_in, *([] if shared else [place.unit_file])]
+    files = [place.drop_in, place.sound_server, *([] if shared else [place.unit_file])]
     files += sorted(place.configurations.glob(f"{place.configuration.stem}.*.cred"))
     files += sorted(place.configurations.glob(f"{place.configuration.stem}.*.key"))
     there = [one for one in files if one.exists()]

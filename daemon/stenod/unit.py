@@ -48,6 +48,11 @@ class Place:
         return self.units / f"{self.unit}.d" / "installed.conf"
 
     @property
+    def sound_server(self) -> Path:
+        """The way to a sound server, where one was asked for."""
+        return self.drop_in.with_name("sound-server.conf")
+
+    @property
     def configuration(self) -> Path:
         """The configuration file."""
         return self.configurations / f"{self.name or 'stenod'}.toml"
@@ -94,9 +99,13 @@ def packaged(name: str) -> str:
     return path.read_text()
 
 
-def drop_in(
-    place: Place, program: Sequence[str], credentials: Mapping[str, Path], *, sound_server: str = "", home: bool = False
-) -> str:
+def sound_server(place: Place, address: str) -> str:
+    """Return the drop-in of a service that hears a sound server; one of the system sees no device then."""
+    text = HEAD if place.user else packaged("sound-server.conf")
+    return text + f"Environment={quoted(f'PULSE_SERVER={address}')}\n"
+
+
+def drop_in(place: Place, program: Sequence[str], credentials: Mapping[str, Path], *, home: bool = False) -> str:
     """Return the drop-in's text. `credentials` is by their owner; `home`: the program lies in somebody's home."""
     lines = [
         "ExecStart=",
@@ -105,11 +114,6 @@ def drop_in(
     for owner, path in credentials.items():
         key = "LoadCredentialEncrypted" if path.suffix == ".cred" else "LoadCredential"
         lines.append(f"{key}={owner}:{str(path).replace('%', '%%')}")
-    if sound_server and not place.user:
-        own = packaged("sound-server.conf").partition("[Service]\n")[2]
-        lines += own.splitlines()
-    if sound_server:
-        lines.append("Environment=" + quoted(f"PULSE_SERVER={sound_server}"))
     if home:
         lines.append("ProtectHome=read-only")
     return HEAD + "".join(line + "\n" for line in lines)

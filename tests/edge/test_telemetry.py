@@ -256,7 +256,7 @@ def test_the_journal_gets_entries() -> None:
     telemetry = configure("debug", "auto", written, journal=journal)
     telemetry.conceal("a-secret-key")
     log = telemetry.get_logger(stream="hall")
-    log.info("session.opened", lag_seconds=1.5, options=["a"], text="with a-secret-key\x1b")
+    log.info("session.opened", lag_seconds=1.5, options=["a"], cost=None, text="with a-secret-key\x1b")
     log.error("uplink.failed", exc_info=raised("a-secret-key"))
     (info, sentence, fields), (error, told, _) = journal.entries
     assert (6, 3) == (info, error)

@@ -255,7 +255,9 @@ def configure(
         if journal is None:
             return (masked(str(renderer(_logger, _name, event))), None), {}
         priority = PRIORITIES[event["level"]]
-        fields = {name: masked(_as_text(value)) for name, value in event.items() if name not in UNTOLD}
+        fields = {
+            name: masked(_as_text(value)) for name, value in event.items() if name not in UNTOLD and value is not None
+        }
         text = masked(str(renderer(_logger, _name, event)))
         message = text if rendering == "json" else _sentence(fields)
         return ("\n".join(f"<{priority}>{line}" for line in text.split("\n")), (priority, message, fields)), {}

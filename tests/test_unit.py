@@ -117,6 +117,10 @@ def test_which_program_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert ["/bin/python", "-m", "stenod"] == own_program([str(script)], "/bin/python"), "there is no such file"
     script.touch()
     assert [str(script)] == own_program([str(script)], "/bin/python")
+    link = tmp_path / "elsewhere" / "stenod"
+    link.parent.mkdir()
+    link.symlink_to("../stenod")
+    assert [str(script)] == own_program([str(link)], "/bin/python")
     monkeypatch.chdir(tmp_path)
     assert [str(script)] == own_program(["stenod"], "/bin/python")
     assert ["/bin/python", "-m", "stenod"] == own_program(["/x/stenod/__main__.py"], "/bin/python")

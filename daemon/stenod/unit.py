@@ -5,6 +5,7 @@ machine (the program, the keys, the microphone's way) is a drop-in beside them. 
 replaced. It touches nothing; `installation` does.
 """
 
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -126,8 +127,10 @@ def quoted(word: str) -> str:
 
 
 def own_program(arguments: Sequence[str] = tuple(sys.argv), executable: str = sys.executable) -> list[str]:
-    """Return the words that start this very stenod from anywhere."""
+    """Return the words that start this very stenod from anywhere, the same whatever link it was found by."""
     script = Path(arguments[0]).absolute()
+    if script.is_symlink() and script.exists():  # not `resolve`: a folder that is a link stays one, as for upgrades
+        script = Path(os.path.normpath(script.parent / script.readlink()))
     if script.name == "stenod" and script.is_file():
         return [str(script)]
     return [executable, "-m", "stenod"]

@@ -54,6 +54,10 @@ ROOM_BYTES_MIN = 2_000_000_000
 LOOK_SECONDS = 0.1
 
 
+class NoMachine(Exception):
+    """It cannot be made or booted here: no network, no rights."""
+
+
 class Machine:
     """A running machine; see the module."""
 
@@ -97,7 +101,7 @@ class Machine:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
-        if self.pid:
+        if self._process is not None:
             _run(["unshare", "--mount", "sh", "-c", WITHOUT_GROUP, "sh", str(self.folder / "groups"), self.folder.name])
         shutil.rmtree(self.folder)
         shutil.rmtree(self._disk)
@@ -217,8 +221,8 @@ class Machine:
             )
         deadline = time.monotonic() + BOOT_SECONDS_MAX
         while not self._up():
-            assert self._process.poll() is None, (self.folder / "boot.log").read_text(errors="replace")
-            assert time.monotonic() < deadline, "it does not boot"
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise NoMachine(f"it does not boot: {(self.folder / 'boot.log').read_text(errors='replace')}")
             time.sleep(LOOK_SECONDS)
 
     def _up(self) -> bool:
@@ -245,4 +249,5 @@ def _roomy() -> str | None:
 
 def _run(words: Sequence[str]) -> None:
     done = subprocess.run(words, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
-    assert done.returncode == 0, f"{words[0]}: {done.stderr}"
+    if done.returncode != 0:
+        raise NoMachine(f"{words[0]}: {done.stderr.strip()[-500:]}")

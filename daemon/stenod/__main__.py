@@ -13,6 +13,7 @@ import traceback
 from collections.abc import Iterator
 
 from stenod.core.verdict import ExitCode
+from stenod.saying import say
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -100,20 +101,10 @@ def _reader_gone() -> bool:
 
 
 def _say(text: str) -> None:
-    if "JOURNAL_STREAM" in os.environ:
-        text = "\n".join(map(_prefixed, text.split("\n")))
     try:
-        sys.stderr.write(text + "\n")
-        sys.stderr.flush()
+        say(text)
     except (OSError, ValueError):
         _discard(2)
-
-
-def _prefixed(line: str) -> str:
-    """Return the line with its level where systemd's journal reads it (sd-daemon(3))."""
-    from stenod.edge import journald
-
-    return f"<3>{line}" if journald.reads(sys.stderr, os.environ) else line
 
 
 def _flushed(code: int) -> int:

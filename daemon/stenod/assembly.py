@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-import click
 import trio
 
 from stenod import engagement
@@ -30,6 +29,7 @@ from stenod.inputs import source_of, streams_of
 from stenod.leftovers import leave, look_behind, meant_for
 from stenod.options import InputKind, Options
 from stenod.reload import Reload
+from stenod.saying import say
 from stenod.stream import Stream
 from stenod.streams import Common, journals, stream_of
 from stenod.tasks.journal import Journal
@@ -172,7 +172,7 @@ def _conclude(assembly: Assembly, outcome: Outcome) -> None:
     directory, options = assembly.directory, assembly.options
     if outcome.fatal is not None:
         rule = outcome.fatal.rule
-        click.echo(f"stenod: {rule.meaning} ({outcome.fatal.text}) {rule.remedy}", err=True)
+        say(f"stenod: {rule.meaning} ({outcome.fatal.text}) {rule.remedy}")
     given_up = outcome.reader_gone or outcome.fatal is not None
     source_waits = options.capture.source.kind in (InputKind.SAMPLE, InputKind.FILE)
     leave(

@@ -4,6 +4,7 @@ Each test is an instance with its own provider; all hear the same microphone, in
 each other. What is printed is held against the audio that the journal has (`room`): each whole word once, at its time.
 """
 
+import json
 import shutil
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -358,7 +359,7 @@ async def test_a_wrong_configuration_is_not_restarted(place: Path, machine: Mach
         await machine.run("systemctl", "start", one.unit, check=False)
         shown = await one.until(lambda shown: shown["ActiveState"] == "failed")
         assert ("exit-code", "78", "0") == tuple(shown[name] for name in ("Result", "ExecMainStatus", "NRestarts"))
-        entries = await machine.journal("-u", one.unit, "PRIORITY=3", "_TRANSPORT=stdout")
+        entries = await machine.journal("-u", one.unit, "PRIORITY=3", "_TRANSPORT=journal")
         assert any("pacer.chunk_ms: 3 is out of range" in entry["MESSAGE"] for entry in entries)
         assert any("broken.toml:4" in entry["MESSAGE"] for entry in entries)
         looked = await one.service("status", check=False)
@@ -386,6 +387,11 @@ async def test_without_a_network_it_starts_and_stops_in_its_own_time(place: Path
         shown = await one.until(lambda shown: shown["ActiveState"] == "inactive")
         assert ("success", "0") == (shown["Result"], shown["ExecMainStatus"])
         assert kept(one.journal)
+        (entry,) = await machine.journal("-u", one.unit, "-g", "of audio that was not transcribed are kept")
+        assert ("5", "journal") == (entry["PRIORITY"], entry["_TRANSPORT"])
+        printed = await machine.journal("-u", one.unit, "_TRANSPORT=stdout")
+        assert printed
+        assert all(json.loads(entry["MESSAGE"])["stream"] == "default" for entry in printed), "the transcript alone"
 
 
 @together

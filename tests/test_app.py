@@ -12,7 +12,7 @@ from fakes.dialect import Behaviour
 from fakes.journal import Disk
 from fakes.source import ScriptedSource, Step, block, speech
 from fakes.theatre import Theatre
-from stenod.app import Daemon, Outcome
+from stenod.app import LEAVE_SECONDS, READY_SECONDS_MAX, Daemon, Outcome
 from stenod.core import records
 from stenod.core.health import Device, Health, StreamHealth
 from stenod.core.reader import ReaderGone
@@ -68,14 +68,21 @@ class FakeNotifier:
     watchdog_seconds = 30.0
 
     def __init__(self) -> None:
+        self.seconds_max: list[float] = []
+        """How long it was told that stopping may take."""
         self.told: list[tuple[float, str]] = []
 
     def ready(self) -> None:
         """See `tasks.watchdog.Notifier`."""
         self.told.append((trio.current_time(), "ready"))
 
-    def stopping(self) -> None:
+    def reloading(self) -> None:
         """See `tasks.watchdog.Notifier`."""
+        self.told.append((trio.current_time(), "reloading"))
+
+    def stopping(self, seconds_max: float) -> None:
+        """See `tasks.watchdog.Notifier`."""
+        self.seconds_max.append(seconds_max)
         self.told.append((trio.current_time(), "stopping"))
 
     def status(self, text: str) -> None:
@@ -201,7 +208,20 @@ async def test_stopping_takes_the_last_words(autojump_clock: trio.abc.Clock, nur
     house.theatre.check_server()
     assert house.output.lines[-1]["event"] == "ended"
     assert len(house.finals) == 10
-    assert [10.05] == [pytest.approx(at) for at in house.notifier.at("stopping")]
+    assert 10.05 == pytest.approx(house.notifier.at("stopping")[0])
+    assert pytest.approx(20.0 + LEAVE_SECONDS) == house.notifier.seconds_max[0]
+
+
+async def test_it_says_how_long_stopping_still_takes(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
+    """Again and again, for a manager that forgets; never past the time that it was given first."""
+    house = House(nursery, microphone(), Behaviour(dial_seconds=1e6), signals=[(10.0, SIGTERM)])
+    await house.run(60.0)
+    told = [
+        (at - 10.0, seconds)
+        for at, seconds in zip(house.notifier.at("stopping"), house.notifier.seconds_max, strict=True)
+    ]
+    assert len(told) >= 10
+    assert {20.0 + LEAVE_SECONDS} == {round(at + seconds, 6) for at, seconds in told}
 
 
 async def test_a_file_is_left_where_it_is(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
@@ -315,11 +335,28 @@ async def test_told_when_it_is_ready(autojump_clock: trio.abc.Clock, nursery: tr
         assert least <= house.notifier.at("ready")[0] - began <= least + 1.0
 
 
+async def test_ready_without_a_network(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
+    """Whoever waits for it (the machine's start) waits no longer; the status says what is missing."""
+    house = House(nursery, microphone(), Behaviour(dial_seconds=1e6), signals=[(42.0, SIGTERM)])
+    await house.run(60.0)
+    assert [READY_SECONDS_MAX] == house.notifier.at("ready")
+    assert READY_SECONDS_MAX in house.notifier.at("STATUS connecting to a provider; 15 s to be transcribed")
+
+
+async def test_ready_without_a_microphone(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
+    """It records when one comes."""
+    source = ScriptedSource([[SourceLost("no microphone")] for _ in range(100)])
+    house = House(nursery, source, signals=[(42.0, SIGTERM)])
+    await house.run(60.0)
+    assert [READY_SECONDS_MAX] == house.notifier.at("ready")
+    assert house.notifier.at("STATUS nothing is recorded: no microphone; starting; 0 s to be transcribed")
+
+
 async def test_the_status_tells_the_lag(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
     """What it is doing, and how much waits."""
     house = House(nursery, microphone(), Behaviour(dial_seconds=1e6), signals=[(42.0, SIGTERM)])
     await house.run(60.0)
-    assert [40.0] == house.notifier.at("STATUS connecting; 40 s to be transcribed")
+    assert [40.0] == house.notifier.at("STATUS connecting to a provider; 40 s to be transcribed")
 
 
 async def test_the_watchdog_starves_with_the_microphone(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
@@ -472,7 +509,7 @@ async def test_a_signal_stops_every_stream(autojump_clock: trio.abc.Clock, nurse
         outcome = await together(*houses).run()
     assert (True, 0) == (outcome.stopped, outcome.exit_code)
     assert [10, 10] == [len(house.finals) for house in houses]
-    assert len(houses[0].notifier.at("stopping")) == 1
+    assert houses[0].notifier.at("stopping")
     for house in houses:
         house.theatre.check_all_transcribed()
 
@@ -511,7 +548,7 @@ async def test_ready_and_healthy_when_all_are(autojump_clock: trio.abc.Clock, nu
     fed = house.notifier.at("alive")
     assert 125.0 in fed
     assert not [at for at in fed if 100.0 + STUCK_SECONDS < at < 200.0]
-    assert ["STATUS room: connecting; 5 s to be transcribed"] == [
+    assert ["STATUS room: connecting to a provider; 5 s to be transcribed"] == [
         told for at, told in house.notifier.told if at == 5.0 and told.startswith("STATUS")
     ]
 
@@ -524,3 +561,5 @@ async def test_a_reload_reaches_every_stream(autojump_clock: trio.abc.Clock, nur
         await together(*houses).run()
     for house in houses:
         assert pytest.approx(30.0, abs=0.5) == house.theatre.server.dials[1]
+    told = [told for _, told in houses[0].notifier.told if told in ("ready", "reloading")]
+    assert ["ready", "reloading", "ready"] == told

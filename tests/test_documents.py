@@ -60,14 +60,15 @@ def invocations(text: str) -> Iterator[list[str]]:
                 yield words[words.index("stenod") + 1 :]
 
 
-def unknown(words: list[str]) -> str:
+def unknown(words: list[str], group: click.Group = cli.stenod) -> str:
     """Return what of a command there is not; empty for one that there is."""
     if not words or words[0].startswith("-"):
         return ""
-    context = click.Context(cli.stenod)
-    command = cli.stenod.get_command(context, words[0])
+    command = group.get_command(click.Context(group), words[0])
     if command is None:
         return words[0]
+    if isinstance(command, click.Group):
+        return unknown(words[1:], command)
     known = {flag for option in command.params for flag in (*option.opts, *option.secondary_opts)} | {"--help"}
     return " ".join(word for word in words[1:] if word.startswith("--") and word.partition("=")[0] not in known)
 
@@ -188,6 +189,8 @@ def test_what_a_help_names_is_there(name: str) -> None:
         (["run", "--input", "sample"], ""),
         (["--version"], ""),
         (["rnu"], "rnu"),
+        (["service", "install", "--user"], ""),
+        (["service", "instal"], "instal"),
         (["run", "--imput", "-", "--provider", "local"], "--imput"),
     ],
 )

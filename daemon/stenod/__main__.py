@@ -13,6 +13,7 @@ import traceback
 from collections.abc import Iterator
 
 from stenod.core.verdict import ExitCode
+from stenod.saying import say
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -101,8 +102,7 @@ def _reader_gone() -> bool:
 
 def _say(text: str) -> None:
     try:
-        sys.stderr.write(text + "\n")
-        sys.stderr.flush()
+        say(text)
     except (OSError, ValueError):
         _discard(2)
 

@@ -25,6 +25,13 @@ Signals = Callable[..., AbstractContextManager[AsyncIterator[int]]]
 Service = Callable[[], Awaitable[None]]
 Publish = Callable[[Callable[[], Health]], Awaitable[None]]
 
+READY_SECONDS_MAX = 15.0
+"""Who waits for us to be ready (the machine's start) does not wait for a network or a microphone that are not there."""
+LEAVE_SECONDS = 10.0
+"""What stopping takes beside the drain: the journal's last commits."""
+LEAVE_PERIOD_SECONDS = 1.0
+"""How often we say how long it still takes: a manager that reads its units again forgets what it was told."""
+
 
 @dataclass(slots=True)
 class Outcome:
@@ -71,14 +78,16 @@ class Daemon:
         self._publish = publish
         self._began_at = 0.0
         self._outcome = Outcome()
-        self._stopping = False
+        self._left = trio.Event()
+        """Set when we stop."""
+        self._announced = False
 
     async def run(self) -> Outcome:
         """Run to the end; raises `SourceError` where a source needs a person, and defects."""
         self._began_at = trio.current_time()
         watchdog = Watchdog(notifier=self._notifier, healthy=self._healthy, state=self._state)
         async with trio.open_nursery() as base:
-            for service in (*self._services, watchdog.run, self._announce):
+            for service in (*self._services, watchdog.run, self._announce, self._take_leave):
                 base.start_soon(service)
             if self._publish is not None:
                 base.start_soon(self._publish, self.health)
@@ -95,7 +104,7 @@ class Daemon:
         """Return how all of it is, for whoever asks."""
         return Health(
             streams=[stream.health for stream in self._streams],
-            stopping=self._stopping,
+            stopping=self._left.is_set(),
             uptime_seconds=round(trio.current_time() - self._began_at, 3),
         )
 
@@ -110,26 +119,39 @@ class Daemon:
             self._leave(stream.fatal.rule.meaning)
 
     def _leave(self, reason: str) -> None:
-        if self._stopping:
+        if self._left.is_set():
             return
-        self._stopping = True
+        self._left.set()
         self._log.info("daemon.stopping", reason=reason)
-        self._notifier.stopping()
         for stream in self._streams:
             stream.stop()
 
     async def _announce(self) -> None:
-        """Tell the service manager that audio comes and a session takes it, or is held: of every stream."""
-        for stream in self._streams:
-            await stream.reached.wait()
+        """Tell the service manager that audio comes and a session takes it, or is held: of every stream.
+
+        Where that takes long, tell it all the same: what is missing stands in the status.
+        """
+        with trio.move_on_after(READY_SECONDS_MAX):
+            for stream in self._streams:
+                await stream.reached.wait()
+        self._announced = True
+        self._notifier.status(self._state())
         self._notifier.ready()
+
+    async def _take_leave(self) -> None:
+        """Tell the service manager that we are on the way down, and how long that may still take."""
+        await self._left.wait()
+        deadline = trio.current_time() + max(one.stop_seconds_max for one in self._streams) + LEAVE_SECONDS
+        while (remaining := deadline - trio.current_time()) > 0:
+            self._notifier.stopping(remaining)
+            await trio.sleep(LEAVE_PERIOD_SECONDS)
 
     async def _watch_signals(self, everything: trio.CancelScope) -> None:
         with self._signals(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as received:
             async for number in received:
                 if number == signal.SIGHUP:
                     self._renew()
-                elif self._stopping:
+                elif self._left.is_set():
                     self._outcome.interrupted = True
                     everything.cancel()
                 else:
@@ -137,11 +159,15 @@ class Daemon:
 
     def _renew(self) -> None:
         """Take over what a person has changed, and try again what was refused; nothing stops for it."""
+        if self._announced:
+            self._notifier.reloading()
         changed = self._reload()
         for stream in self._streams:
             if changed:
                 stream.renew()
             stream.probe()
+        if self._announced:
+            self._notifier.ready()
 
     def _healthy(self) -> bool:
         return all(stream.healthy for stream in self._streams)

@@ -14,7 +14,6 @@ from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
-import click
 import trio
 
 from stenod import engagement
@@ -24,8 +23,8 @@ from stenod.core.health import Health, line
 from stenod.core.log import Log
 from stenod.core.source import Source
 from stenod.core.verdict import ExitCode
+from stenod.edge import journald, status_socket, telemetry
 from stenod.edge import state_directory as directories
-from stenod.edge import status_socket, telemetry
 from stenod.edge.output import Output
 from stenod.edge.output_file import OutputFile
 from stenod.edge.state_directory import StateDirectory
@@ -36,6 +35,7 @@ from stenod.inputs import source_of, streams_of
 from stenod.leftovers import leave, look_behind, meant_for
 from stenod.options import InputKind, Options
 from stenod.reload import Reload
+from stenod.saying import say
 from stenod.stream import Stream
 from stenod.streams import Common, journals, stream_of
 from stenod.tasks.journal import Journal
@@ -191,7 +191,8 @@ async def _run_whole(assembly: Assembly) -> Outcome:
 def main(loaded: Loaded, environment: Mapping[str, str]) -> int:
     """Run what the configuration says and return the exit code; raises what a person must be told."""
     log = loaded.options.logging
-    logging = telemetry.configure(log.level, log.format, sys.stderr, environment)
+    journal = journald.Journal() if journald.reads(sys.stderr, environment) else None
+    logging = telemetry.configure(log.level, log.format, sys.stderr, journal=journal)
     chosen = state_directory(loaded.options, environment)
     if chosen is None:
         look_behind(environment)
@@ -211,7 +212,7 @@ def _conclude(assembly: Assembly, outcome: Outcome) -> None:
     directory, options = assembly.directory, assembly.options
     if outcome.fatal is not None:
         rule = outcome.fatal.rule
-        click.echo(f"stenod: {rule.meaning} ({outcome.fatal.text}) {rule.remedy}", err=True)
+        say(f"stenod: {rule.meaning} ({outcome.fatal.text}) {rule.remedy}")
     given_up = outcome.reader_gone or outcome.fatal is not None
     source_waits = options.capture.source.kind in (InputKind.SAMPLE, InputKind.FILE)
     leave(

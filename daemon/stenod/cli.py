@@ -27,6 +27,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "verify": ("stenod.verify:verify", "Check that a journal accounts for every sample and every line."),
     "tail": ("stenod.verify:tail", "Print a journal's lines again, for a reader that missed some."),
     "retranscribe": ("stenod.retranscribe:retranscribe", "Offer audio that was judged quiet once more."),
+    "service": ("stenod.hosting:service", "Install stenod as a service of systemd, remove it, or show how it is."),
     "devices": ("stenod.cli:devices", "List the microphones."),
     "codes": ("stenod.codes:codes", "Explain what a provider's codes mean and what stenod does about them."),
     "emulate": ("stenod.emulator.command:emulate", "Serve the providers' protocols locally, faults included."),

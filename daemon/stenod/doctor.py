@@ -128,7 +128,7 @@ def table(
     if loaded is None or finding.mark == "wrong":
         steps += [replace(step, name=name, needs=(step.name,)) for name in CONFIGURED]
         return [*steps, *machine.surroundings()], list
-    log = telemetry.configure(loaded.options.logging.level, loaded.options.logging.format, sys.stderr, environment)
+    log = telemetry.configure(loaded.options.logging.level, loaded.options.logging.format, sys.stderr)
     case = Case(loaded, environment, offline, log.get_logger(stream=loaded.options.stream))
     for name in loaded.options.providers or (LOCAL,):
         steps += (EngineExamination(case) if name == LOCAL else ProviderExamination(case, name)).steps()

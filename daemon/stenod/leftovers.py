@@ -9,8 +9,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
-import click
-
 from stenod.core.timeline import Timeline
 from stenod.edge import inspection
 from stenod.edge import state_directory as directories
@@ -18,6 +16,7 @@ from stenod.edge.ledger import Ledger, LedgerUnusable
 from stenod.edge.segments import Segments
 from stenod.edge.state_directory import StateDirectory
 from stenod.options import LOCAL
+from stenod.saying import NOTICE, say
 
 SAMPLES_MAX = 1
 """Nothing is written here."""
@@ -61,7 +60,7 @@ def look_behind(environment: Mapping[str, str]) -> None:
             continue  # Somebody took it up meanwhile.
         told = lines(path)
         for line in told:
-            click.echo(f"stenod: {line}", err=True)
+            say(f"stenod: {line}", NOTICE)
         if told:
             directory.release()
         else:
@@ -80,7 +79,7 @@ def leave(directory: StateDirectory, *, wanted: bool, repeatable: bool, given: S
         return
     directory.release()
     for line in held:
-        click.echo(f"stenod: {line}", err=True)
+        say(f"stenod: {line}", NOTICE)
 
 
 def lines(path: Path, given: Sequence[str] = ()) -> list[str]:

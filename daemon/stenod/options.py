@@ -247,7 +247,8 @@ class LoggingOptions:
     level: Literal["debug", "info", "warning", "error"] = "info"
     """The least that is logged. Spoken words are logged at `debug` only."""
     format: Literal["auto", "console", "json"] = "auto"
-    """`console`: for people. `json`: one object a line. `auto`: console on a terminal, json otherwise."""
+    """`console`: for people. `json`: one object a line. `auto`: console on a terminal, fields in systemd's journal,
+    json otherwise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,6 +30,8 @@ from stenod.tasks.transcript import Transcript
 SYNC_SECONDS = 1.0
 STUCK_SECONDS = 30.0
 """A live source whose audio has not grown for this long, or is not being reopened, is stuck."""
+SECONDS_TOLD_MAX = 120.0
+"""Longer is told in minutes, and sixty times as long in hours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,8 +91,17 @@ class Stream:
 
     @property
     def state(self) -> str:
-        """In words for a person."""
-        return f"{self._parts.supervisor.state}; {self._parts.journal.lag_seconds:.0f} s to be transcribed"
+        """In words for a person, the worst first."""
+        capture = self._parts.capture
+        words = [self._parts.supervisor.state, f"{_length(self._parts.journal.lag_seconds)} to be transcribed"]
+        if capture is not None and capture.lost and not self._stopping.is_set():
+            words.insert(0, f"nothing is recorded: {capture.lost}")
+        return ("stopping; " if self._stopping.is_set() else "") + "; ".join(words)
+
+    @property
+    def stop_seconds_max(self) -> float:
+        """How long `stop` may take: for the last words, then for a reader of the output."""
+        return 2 * self._parts.drain_seconds
 
     @property
     def health(self) -> StreamHealth:
@@ -136,9 +147,10 @@ class Stream:
         self._capture_scope.cancel()
         if self._parts.capture is None or not self._parts.capture.live:
             self._parts.supervisor.leave()
-        self._supervisor_scope.deadline = trio.current_time() + self._parts.drain_seconds
+        now = trio.current_time()
+        self._supervisor_scope.deadline = now + self._parts.drain_seconds
         # A reader that takes nothing must not hold up whoever stops us; what it did not take stays in the outbox.
-        self._printer_scope.deadline = self._supervisor_scope.deadline + self._parts.drain_seconds
+        self._printer_scope.deadline = now + self.stop_seconds_max
 
     def renew(self) -> None:
         """The provider's settings have changed."""
@@ -177,3 +189,10 @@ class Stream:
             leave("the reader of the output has gone")
         finally:
             self._printed.set()
+
+
+def _length(seconds: float) -> str:
+    """Return a length of time as a person says it."""
+    if seconds < SECONDS_TOLD_MAX:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 60 * SECONDS_TOLD_MAX else f"{seconds / 3600:.0f} h"

@@ -2,6 +2,7 @@
 
 import os
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,10 +29,22 @@ def test_what_is_said(manager: tuple[socket.socket, str]) -> None:
     notifier.ready()
     notifier.status("held: no key\nREADY=1")
     notifier.alive()
-    notifier.stopping()
+    notifier.stopping(25.5)
 
     said = [listening.recv(4096).decode() for _ in range(4)]
-    assert ["READY=1", "STATUS=held: no key READY=1", "WATCHDOG=1", "STOPPING=1"] == said
+    stopping = "STOPPING=1\nEXTEND_TIMEOUT_USEC=25500000"
+    assert ["READY=1", "STATUS=held: no key READY=1", "WATCHDOG=1", stopping] == said
+
+
+def test_a_reload_says_when(manager: tuple[socket.socket, str]) -> None:
+    """On the clock that systemd compares it with."""
+    before = time.clock_gettime(time.CLOCK_MONOTONIC)
+    Notifier({"NOTIFY_SOCKET": manager[1]}).reloading()
+    state, _, at = manager[0].recv(4096).decode().partition("\n")
+    assert "RELOADING=1" == state
+    name, _, microseconds = at.partition("=")
+    assert "MONOTONIC_USEC" == name
+    assert before - 1e-6 <= int(microseconds) / 1e6 <= time.clock_gettime(time.CLOCK_MONOTONIC)
 
 
 def test_text_that_is_none(manager: tuple[socket.socket, str]) -> None:

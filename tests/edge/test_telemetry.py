@@ -4,7 +4,7 @@ import io
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
@@ -41,7 +41,7 @@ class Clock:
 def json_log(level: str = "info", stream: TextIO | None = None) -> tuple[Telemetry, io.StringIO, Clock]:
     """Return a log that writes JSON into memory, and its clock."""
     written, clock = io.StringIO(), Clock()
-    return configure(level, "json", stream or written, {}, clock), written, clock
+    return configure(level, "json", stream or written, clock), written, clock
 
 
 def lines(stream: io.StringIO) -> list[dict]:
@@ -112,7 +112,7 @@ def test_lines_under_the_level_are_not_written(level: str, expected: str) -> Non
 def test_people_get_text_and_programs_json(rendering: str, stream: type, is_json: bool, is_coloured: bool) -> None:
     """Colour only on a terminal."""
     written = stream()
-    configure("info", rendering, written, {}).get_logger().info("session.opened", lag_seconds=1.5)
+    configure("info", rendering, written).get_logger().info("session.opened", lag_seconds=1.5)
     text = written.getvalue()
     assert is_json == text.startswith("{")
     assert is_coloured == ("\x1b[" in text)
@@ -141,10 +141,10 @@ def say_everywhere(telemetry: Telemetry) -> None:
 def test_secrets_are_masked_wherever_they_stand(rendering: str) -> None:
     """In events, fields, containers, bytes, exceptions and URLs."""
     written = io.StringIO()
-    say_everywhere(configure("debug", rendering, written, {}))
+    say_everywhere(configure("debug", rendering, written))
     assert "quotes" in written.getvalue()
     written = io.StringIO()
-    telemetry = configure("debug", rendering, written, {})
+    telemetry = configure("debug", rendering, written)
     telemetry.conceal(KEY)
     say_everywhere(telemetry)
     assert "quotes" not in written.getvalue()
@@ -184,7 +184,7 @@ def test_what_cannot_be_shown_does_not_stop_anything() -> None:
 def test_a_providers_text_does_not_steer_the_terminal() -> None:
     """Control characters are escaped for people; JSON escapes them anyway."""
     written = Terminal()
-    configure("info", "console", written, {}).get_logger().info("a.happened", reason="\x1b]0;owned\x07\rx")
+    configure("info", "console", written).get_logger().info("a.happened", reason="\x1b]0;owned\x07\rx")
     assert "\x1b]0" not in written.getvalue()
     assert "\r" not in written.getvalue()
 
@@ -201,7 +201,7 @@ def test_a_reader_that_is_gone_stops_nothing() -> None:
     """EPIPE costs the lines."""
     with pipe() as (reading, stream):
         os.close(reading)
-        log = configure("info", "json", stream, {}).get_logger()
+        log = configure("info", "json", stream).get_logger()
         log.info("a.happened")
         log.error("b.happened")
 
@@ -209,15 +209,15 @@ def test_a_reader_that_is_gone_stops_nothing() -> None:
 def test_a_full_disk_and_a_closed_stream_stop_nothing() -> None:
     """ENOSPC, a closed stream, no stream at all."""
     with Path("/dev/full").open("w") as full:
-        configure("info", "json", full, {}).get_logger().info("a.happened")
-    configure("info", "json", full, {"JOURNAL_STREAM": "1:2"}).get_logger().info("a.happened")
-    configure("info", "json", None, {}).get_logger().info("a.happened")
+        configure("info", "json", full).get_logger().info("a.happened")
+    configure("info", "json", full).get_logger().info("a.happened")
+    configure("info", "json", None).get_logger().info("a.happened")
 
 
 def test_a_pipe_that_nobody_empties_blocks_nothing_and_the_loss_is_told() -> None:
     """Lines are lost and counted; when it flows again, each line is whole, and the count is said."""
     with pipe() as (reading, stream):
-        log = configure("info", "json", stream, {}).get_logger()
+        log = configure("info", "json", stream).get_logger()
         began = time.monotonic()
         for _ in range(200):
             log.info("a.happened", text="x" * 10_000)
@@ -237,21 +237,56 @@ def test_a_pipe_that_nobody_empties_blocks_nothing_and_the_loss_is_told() -> Non
         os.close(reading)
 
 
-def test_the_journal_gets_priorities(tmp_path: Path) -> None:
-    """Where systemd's journal is the reader, each line says its level as sd-daemon wants it, also in tracebacks."""
-    path = tmp_path / "log"
-    with path.open("w") as stream:
-        status = os.fstat(stream.fileno())
-        journal = {"JOURNAL_STREAM": f"{status.st_dev}:{status.st_ino}"}
-        log = configure("debug", "console", stream, journal).get_logger()
-        log.debug("a.happened")
-        log.info("a.happened")
-        log.warning("a.happened")
-        log.error("a.happened", exception="two\nlines")
-        configure("debug", "json", stream, {"JOURNAL_STREAM": "1:2"}).get_logger().info("not.journal")
-    *prefixed, last = path.read_text().splitlines()
-    assert [line[:3] for line in prefixed] == ["<7>", "<6>", "<4>", "<3>", "<3>", "<3>"]
-    assert last.startswith("{")
+class FakeJournal:
+    """systemd's, with a memory; `up`: whether it takes anything."""
+
+    def __init__(self) -> None:
+        self.up = True
+        self.entries: list[tuple[int, str, dict[str, str]]] = []
+
+    def send(self, priority: int, message: str, fields: Mapping[str, str]) -> bool:
+        """See `edge.journald.Journal`."""
+        self.entries.append((priority, message, dict(fields)))
+        return self.up
+
+
+def test_the_journal_gets_entries() -> None:
+    """Priority, a sentence, each field as text; secrets are masked in all of it, and no line is written beside."""
+    journal, written = FakeJournal(), io.StringIO()
+    telemetry = configure("debug", "auto", written, journal=journal)
+    telemetry.conceal("a-secret-key")
+    log = telemetry.get_logger(stream="hall")
+    log.info("session.opened", lag_seconds=1.5, options=["a"], cost=None, text="with a-secret-key\x1b")
+    log.error("uplink.failed", exc_info=raised("a-secret-key"))
+    (info, sentence, fields), (error, told, _) = journal.entries
+    assert (6, 3) == (info, error)
+    assert 'session.opened stream=hall lag_seconds=1.5 options=["a"] text=with ****\\x1b' == sentence
+    assert {"event", "stream", "lag_seconds", "options", "text"} == set(fields)
+    assert "with ****\\x1b" == fields["text"]
+    assert told.startswith("uplink.failed stream=hall\nTraceback")
+    assert "secret" not in told
+    assert "" == written.getvalue()
+
+
+def test_json_was_asked_for() -> None:
+    """Then the message is what a program expects."""
+    journal = FakeJournal()
+    configure("info", "json", io.StringIO(), journal=journal).get_logger().info("a.happened", wait_seconds=1)
+    ((_, message, fields),) = journal.entries
+    assert "a.happened" == json.loads(message)["event"]
+    assert {"event": "a.happened", "wait_seconds": "1"} == fields
+
+
+def test_a_journal_that_takes_nothing() -> None:
+    """Lines are written instead; each says its level as sd-daemon wants it, also in tracebacks."""
+    journal, written = FakeJournal(), io.StringIO()
+    journal.up = False
+    log = configure("debug", "console", written, journal=journal).get_logger()
+    log.debug("a.happened")
+    log.info("a.happened")
+    log.warning("a.happened")
+    log.error("a.happened", exception="two\nlines")
+    assert ["<7>", "<6>", "<4>", "<3>", "<3>", "<3>"] == [line[:3] for line in written.getvalue().splitlines()]
 
 
 def test_repeats_are_held_back_and_told_once() -> None:

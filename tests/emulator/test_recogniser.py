@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import wave
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -48,6 +49,20 @@ def speech(tmp_path_factory) -> tuple[np.ndarray, list[float]]:
         parts += [audio, np.zeros(RATE, np.int16)]
         at += len(audio) + RATE
     return np.concatenate(parts), onsets
+
+
+def environment_of(pid: int) -> bytes:
+    """Return a process's environment, as anybody may see it who may see the process."""
+    return Path(f"/proc/{pid}/environ").read_bytes()
+
+
+async def test_the_child_has_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key in our environment is not in its own, where others may look."""
+    monkeypatch.setenv("ASSEMBLYAI_API_KEY", "a-key-for-tests-6f1d2c")
+    async with open_recogniser(RATE, 0.5) as engine:
+        environment = environment_of(engine._process.pid)
+    assert b"PATH=" in environment
+    assert b"API_KEY" not in environment
 
 
 async def recognise(audio, rate=RATE, chunk=0.1):

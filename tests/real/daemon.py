@@ -37,7 +37,7 @@ WRITE_SECONDS = 0.05
 LOOK_SECONDS = 0.05
 END_SECONDS_MAX = 60.0
 
-GIVEN = ("place", "require")
+GIVEN = ("place", "require", "machine")
 """What a test that runs beside others gets without a fixture: a folder of its own, and the fixture of that name."""
 
 Test = Callable[..., Awaitable[None]]
@@ -282,7 +282,7 @@ class Beside:
 def together(test: Test) -> Callable[..., None]:
     """Make of `async def test(place, **parameters)` a test that runs beside the others of its module.
 
-    It may also take `require`, which skips it where a program is missing.
+    It may also take `require`, which skips it where a program is missing, and what its module's `beside` hands on.
     """
 
     def tell(beside: Beside, request: pytest.FixtureRequest, **_parameters: Any) -> None:
@@ -298,10 +298,11 @@ def together(test: Test) -> Callable[..., None]:
     return tell
 
 
-def run_together(request: pytest.FixtureRequest, require: Callable[[str], None]) -> Iterator[Beside]:
+def run_together(request: pytest.FixtureRequest, require: Callable[[str], None], **more: object) -> Iterator[Beside]:
     """Run what was chosen of the module's tests; the body of the fixture `beside`.
 
-    A module may have its own `AT_ONCE_MAX` and `START_APART_SECONDS`.
+    `more` is what they may take by its name, beside `require`. A module may have its own `AT_ONCE_MAX` and
+    `START_APART_SECONDS`.
     """
     beside = Beside()
     chosen = [
@@ -312,7 +313,8 @@ def run_together(request: pytest.FixtureRequest, require: Callable[[str], None])
     with tempfile.TemporaryDirectory(prefix="stenod-real-") as folder:
         at_once = getattr(request.module, "AT_ONCE_MAX", AT_ONCE_MAX)
         apart = getattr(request.module, "START_APART_SECONDS", START_APART_SECONDS)
-        trio.run(_run_all, beside, chosen, Path(folder), require, at_once, apart)
+        given = {"require": require, **more}
+        trio.run(_run_all, beside, chosen, Path(folder), given, at_once, apart)
         yield beside
 
 
@@ -320,7 +322,7 @@ async def _run_all(
     beside: Beside,
     items: Sequence[pytest.Function],
     folder: Path,
-    require: Callable[[str], None],
+    given: dict[str, object],
     at_once: int,
     apart: float,
 ) -> None:
@@ -333,8 +335,8 @@ async def _run_all(
             place.mkdir()
             test = item.function.waits
             parameters = dict(item.callspec.params) if hasattr(item, "callspec") else {}
-            if "require" in inspect.signature(test).parameters:
-                parameters["require"] = require
+            wanted = inspect.signature(test).parameters
+            parameters |= {name: one for name, one in given.items() if name in wanted}
             beside.outcomes[item.name] = await _outcome(partial(test, place, **parameters))
 
     async with trio.open_nursery() as nursery:

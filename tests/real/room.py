@@ -11,7 +11,7 @@ import shlex
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from itertools import pairwise
 from pathlib import Path
@@ -64,22 +64,30 @@ class Room:
         except NoJournal:
             assert not self._stored
             return False  # It was killed before it had made one.
-        for path in (self.journal / "default" / "audio").glob("*.s16le"):
-            pcm = path.read_bytes()
-            known = self._stored.get(int(path.stem), b"")
-            assert pcm.startswith(known), path
-            self._stored[int(path.stem)] = pcm[: len(pcm) // 2 * 2]
+        for start, pcm in kept(self.journal).items():
+            assert pcm.startswith(self._stored.get(start, b"")), start
+            self._stored[start] = pcm[: len(pcm) // 2 * 2]
         return bool(self._stored)
 
     def captured(self) -> list[Spoken]:
         """Return the words that are whole in what was captured, at their places on the stream's timeline."""
-        stretches: list[tuple[int, bytes]] = []
-        for start, pcm in sorted(self._stored.items()):
-            if stretches and stretches[-1][0] + len(stretches[-1][1]) // 2 == start:
-                stretches[-1] = (stretches[-1][0], stretches[-1][1] + pcm)
-            else:
-                stretches.append((start, pcm))
-        return [word for start, pcm in stretches for word in _words(start, pcm)]
+        return spoken_in(self._stored)
+
+
+def kept(journal: Path, stream: str = "default") -> dict[int, bytes]:
+    """Return the audio that a journal has, by first sample."""
+    return {int(path.stem): path.read_bytes() for path in (journal / stream / "audio").glob("*.s16le")}
+
+
+def spoken_in(stored: Mapping[int, bytes]) -> list[Spoken]:
+    """Return the words that are whole in stored audio, at their places on the stream's timeline."""
+    stretches: list[tuple[int, bytes]] = []
+    for start, pcm in sorted(stored.items()):
+        if stretches and stretches[-1][0] + len(stretches[-1][1]) // 2 == start:
+            stretches[-1] = (stretches[-1][0], stretches[-1][1] + pcm)
+        else:
+            stretches.append((start, pcm))
+    return [word for start, pcm in stretches for word in _words(start, pcm)]
 
 
 def _words(start: int, pcm: bytes) -> list[Spoken]:
@@ -174,10 +182,14 @@ def once(lines: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def check_room(room: Room, lines: Sequence[dict[str, Any]], server: Emulator) -> None:
     """Hold all that was printed to what was captured: each whole word once, at its time, and none besides."""
+    check_captured(room.captured(), lines, server)
+
+
+def check_captured(captured: Sequence[Spoken], lines: Sequence[dict[str, Any]], server: Emulator) -> None:
+    """Hold all that was printed to the words that were captured."""
     finals = [line for line in lines if line["type"] == "final"]
     words = words_of(finals)
     whole = sorted((word for word in words if not word.text.startswith("frag-")), key=lambda word: word.text)
-    captured = room.captured()
     told, there = {word.text for word in whole}, {word.text for word in captured}
     assert not there - told, f"missing: {sorted(there - told)}"
     assert not told - there, f"never captured: {sorted(told - there)}"

@@ -4,7 +4,7 @@ import json
 import signal
 import subprocess
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -61,15 +61,23 @@ class Emulator:
 
 @asynccontextmanager
 async def emulator(
-    place: Path, *arguments: str, faults: str = "", engine: str = "oracle", port: int = 0
+    place: Path,
+    *arguments: str,
+    faults: str = "",
+    engine: str = "oracle",
+    port: int = 0,
+    through: Sequence[str] = (),
 ) -> AsyncIterator[Emulator]:
-    """Run `stenod emulate` with its files in `place`; leaving ends it. `faults` is the text of a faults file."""
+    """Run `stenod emulate` with its files in `place`; leaving ends it. `faults` is the text of a faults file.
+
+    `through`: the words of a program that runs it elsewhere.
+    """
     log_path = _folder(place, faults) / "truth.jsonl"
     words = ["emulate", "--engine", engine, "--port", str(port), "--log", str(log_path)]
     words += ["--faults", str(place / "faults.toml"), *arguments]
     start = partial(
         trio.run_process,
-        [PROGRAM, *words],
+        [*through, PROGRAM, *words],
         env=environment_in(place),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,

@@ -403,7 +403,13 @@ async def test_it_says_what_it_does(autojump_clock: trio.abc.Clock, nursery: tri
         await theatre.record(1.0)
         if states[-1] != theatre.supervisor.state:
             states.append(theatre.supervisor.state)
-    assert states == ["starting", "connecting", "transcribing", "handing over", "transcribing"]
+    assert states == [
+        "starting",
+        "connecting to a provider",
+        "transcribing with toy",
+        "handing over",
+        "transcribing with toy",
+    ]
 
 
 @pytest.mark.slow

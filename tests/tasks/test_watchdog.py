@@ -17,7 +17,11 @@ class FakeNotifier:
         """See `tasks.watchdog.Notifier`."""
         self.told.append((trio.current_time(), "ready"))
 
-    def stopping(self) -> None:
+    def reloading(self) -> None:
+        """See `tasks.watchdog.Notifier`."""
+        self.told.append((trio.current_time(), "reloading"))
+
+    def stopping(self, seconds_max: float) -> None:
         """See `tasks.watchdog.Notifier`."""
         self.told.append((trio.current_time(), "stopping"))
 

@@ -77,7 +77,7 @@ def read_key(provider: str, environment: Mapping[str, str], key_file: str = "") 
         path = Path(key_file).expanduser()
         return Key(_read(path), f"file {path}", _exposure(path))
     if value := environment.get(variable, "").strip():
-        return Key(_usable(value, f"environment {variable}"), f"environment {variable}")
+        return Key(usable(value, f"environment {variable}"), f"environment {variable}")
     raise SecretMissing(
         f"cannot find the key of {provider}: there is no systemd credential `{names[0]}`, "
         f"no `{provider}.key_file` and no environment variable {variable}; provide one of the three"
@@ -92,10 +92,11 @@ def _read(path: Path) -> Secret:
         raise SecretError(f"cannot read the key file {path}: {error.strerror}; check the path and its owner") from error
     if len(raw) > KEY_BYTES_MAX:
         raise SecretError(f"cannot use the key in {path}: it is no key, it is over {KEY_BYTES_MAX} bytes long")
-    return _usable(raw.decode("utf-8", "replace").strip(), str(path))
+    return usable(raw.decode("utf-8", "replace").strip(), str(path))
 
 
-def _usable(value: str, place: str) -> Secret:
+def usable(value: str, place: str) -> Secret:
+    """Return a key that was found in some place; raises `SecretError` where it can be none."""
     if not value:
         raise SecretError(f"cannot use the key in {place}: it is empty; put the key there and nothing else")
     if not value.isascii() or not value.isprintable() or " " in value:

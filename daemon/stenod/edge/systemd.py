@@ -2,10 +2,13 @@
 
 Without NOTIFY_SOCKET in the environment every call is a no-op; a socket that fails is ignored, because a service must
 not die of telling how it is.
+
+What RELOADING, MONOTONIC_USEC and EXTEND_TIMEOUT_USEC mean, and that they count from when they are said: sd_notify(3).
 """
 
 import os
 import socket
+import time
 from collections.abc import Mapping
 
 
@@ -26,12 +29,16 @@ class Notifier:
         return bool(self._address)
 
     def ready(self) -> None:
-        """Capture and the first session are up."""
+        """We are up, or as far up as we get now; also: what `reloading` announced is done."""
         self._send("READY=1")
 
-    def stopping(self) -> None:
-        """We are on the way down."""
-        self._send("STOPPING=1")
+    def reloading(self) -> None:
+        """Key and configuration are being read again; `ready` follows."""
+        self._send(f"RELOADING=1\nMONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")
+
+    def stopping(self, seconds_max: float) -> None:
+        """We are on the way down, and done after so many seconds; where the unit allows more, that holds."""
+        self._send(f"STOPPING=1\nEXTEND_TIMEOUT_USEC={round(seconds_max * 1e6)}")
 
     def status(self, text: str) -> None:
         """One line for `systemctl status`."""

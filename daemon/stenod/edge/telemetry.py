@@ -1,10 +1,12 @@
-"""Log lines to standard error (structlog): for people on a terminal, JSON otherwise, with priorities under systemd.
+"""Log lines to standard error (structlog): for people on a terminal, JSON otherwise, entries in systemd's journal.
 
 **Logging never raises and never waits.** A reader of standard error that is gone, a full disk, a pipe that nobody
 empties: each costs lines, which are counted and told as `log.lost` once lines get through again, never the daemon.
 
 Warnings and errors that repeat within 10 s are held back and told once, with `repeated`, when the time is over. Secrets
-that were registered are masked in the finished line, wherever in it they stand, tracebacks included.
+that were registered are masked in the finished line, wherever in it they stand, tracebacks included. Where
+systemd's journal reads standard error, entries with fields go to its own socket; where that takes none, lines with
+priorities go to standard error.
 """
 
 import json
@@ -15,7 +17,7 @@ import time
 import urllib.parse
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
-from typing import Any, Literal, TextIO
+from typing import Any, Literal, Protocol, TextIO
 
 from stenod.core.log import Log
 
@@ -23,8 +25,8 @@ Level = Literal["debug", "info", "warning", "error"]
 Rendering = Literal["auto", "console", "json"]
 
 LEVELS: tuple[Level, ...] = ("debug", "info", "warning", "error")
-PRIORITIES = {"debug": "<7>", "info": "<6>", "warning": "<4>", "error": "<3>"}
-"""sd-daemon(3): how a line on standard error tells the journal its level."""
+PRIORITIES = {"debug": 7, "info": 6, "warning": 4, "error": 3}
+"""Syslog's. Before a line on standard error, as `<6>`, they tell the journal its level (sd-daemon(3))."""
 REPEAT_SECONDS = 10.0
 REPEAT_KEYS_MAX = 500
 PIECE_BYTES = 4096
@@ -36,6 +38,8 @@ SECRET_CHARACTERS_MIN = 6
 MASK = "****"
 VOLATILE = frozenset({"session", "provider_session", "id", "exc_info", "exception"})
 """Text fields that differ between lines which say the same."""
+UNTOLD = frozenset({"timestamp", "level"})
+"""What the journal has by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,16 +90,29 @@ class Repeats:
                 yield Line(line.level, line.event, {**line.fields, "repeated": count})
 
 
-class Sink:
-    """Writes whole lines to a stream that may be stuck, full or gone."""
+class Journal(Protocol):
+    """See `edge.journald.Journal`."""
 
-    def __init__(self, stream: TextIO | None) -> None:
+    def send(self, priority: int, message: str, fields: Mapping[str, str]) -> bool: ...
+
+
+Entry = tuple[int, str, Mapping[str, str]]
+"""Priority, message and fields, as the journal takes them."""
+
+
+class Sink:
+    """Writes whole lines to a stream that may be stuck, full or gone; entries to the journal, where there is one."""
+
+    def __init__(self, stream: TextIO | None, journal: Journal | None = None) -> None:
         self._stream = stream
+        self._journal = journal
         self._torn = False
         self._lost = 0
 
-    def write(self, text: str) -> bool:
-        """Write a line, or count it as lost."""
+    def write(self, text: str, entry: Entry | None = None) -> bool:
+        """Write an entry, else its line, or count it as lost."""
+        if entry is not None and self._journal is not None and self._journal.send(*entry):
+            return True
         try:
             written = self._write(text)
         except (OSError, ValueError):  # ValueError: the stream was closed
@@ -214,37 +231,50 @@ def configure(
     level: Level,
     rendering: Rendering,
     stream: TextIO | None,
-    environment: Mapping[str, str],
     clock: Callable[[], float] = time.monotonic,
+    *,
+    journal: Journal | None = None,
 ) -> Telemetry:
-    """Return the log that writes to `stream` (standard error; None: it was closed)."""
+    """Return the log that writes to `stream` (standard error; None: it was closed).
+
+    `journal` is systemd's, where that is who reads the stream.
+    """
     import structlog
 
     terminal = stream is not None and not stream.closed and stream.isatty()
     console = rendering == "console" or (rendering == "auto" and terminal)
     masks: set[str] = set()
 
-    def finish(_logger: object, _name: str, event: MutableMapping[str, Any]) -> str:
-        """Render, mask, and put the priority before each line."""
-        priority = PRIORITIES[event["level"]] if journal else ""
-        text = str(renderer(_logger, _name, event))
+    def masked(text: str) -> str:
         for mask in sorted(masks, key=len, reverse=True):
             text = text.replace(mask, MASK)
-        return "\n".join(priority + line for line in text.split("\n"))
+        return text
 
-    journal = _is_journal(stream, environment)
+    def finish(_logger: object, _name: str, event: MutableMapping[str, Any]) -> tuple[tuple[str, Entry | None], Any]:
+        """Render and mask; for the journal, with the level before each line, and as an entry with fields."""
+        if journal is None:
+            return (masked(str(renderer(_logger, _name, event))), None), {}
+        priority = PRIORITIES[event["level"]]
+        fields = {
+            name: masked(_as_text(value)) for name, value in event.items() if name not in UNTOLD and value is not None
+        }
+        text = masked(str(renderer(_logger, _name, event)))
+        message = text if rendering == "json" else _sentence(fields)
+        return ("\n".join(f"<{priority}>{line}" for line in text.split("\n")), (priority, message, fields)), {}
+
     renderer: Any = structlog.processors.JSONRenderer(default=repr, ensure_ascii=False)
     if console:
         formatter = structlog.dev.plain_traceback
         renderer = structlog.dev.ConsoleRenderer(colors=terminal, exception_formatter=formatter)
-    sink = Sink(stream)
+    sink = Sink(stream, journal)
     logger = structlog.wrap_logger(
         sink,
         processors=[
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="timestamp"),
             structlog.processors.add_log_level,
             structlog.processors.format_exc_info,
-            _printable if console else _ordered,
+            *([] if console else [_ordered]),
+            *([_printable] if console or (journal is not None and rendering == "auto") else []),
             finish,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -253,13 +283,14 @@ def configure(
     return Telemetry(logger, sink, masks, level, clock)
 
 
-def _is_journal(stream: TextIO | None, environment: Mapping[str, str]) -> bool:
-    """Return whether the stream is the one that systemd connected to its journal (systemd.exec(5))."""
-    try:
-        status = os.fstat(stream.fileno()) if stream is not None else None
-    except (OSError, ValueError):
-        return False
-    return status is not None and environment.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"
+def _as_text(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, default=repr, ensure_ascii=False)
+
+
+def _sentence(fields: Mapping[str, str]) -> str:
+    """Return a journal's message for people: the event, its fields, and a traceback on lines of its own."""
+    words = [f"{name}={text}" for name, text in fields.items() if name not in ("event", "exception")]
+    return "\n".join(filter(None, (" ".join([fields["event"], *words]), fields.get("exception", ""))))
 
 
 def _ordered(_logger: object, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

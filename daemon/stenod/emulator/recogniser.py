@@ -8,6 +8,7 @@ Errors: a child that dies, or does not answer within `ANSWER_SECONDS_MAX`, is an
 """
 
 import json
+import os
 import struct
 import subprocess
 import sys
@@ -97,7 +98,11 @@ class ChildEngine:
 async def open_recogniser(rate: int, pause_seconds: float, child: str = CHILD) -> AsyncIterator[Engine]:
     """Yield a session's recogniser; its process ends with the block."""
     process = await trio.lowlevel.open_process(
-        [sys.executable, "-m", child], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        [sys.executable, "-m", child],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={name: value for name, value in os.environ.items() if not name.endswith("_API_KEY")},
     )
     try:
         engine = ChildEngine(process)

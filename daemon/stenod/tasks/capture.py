@@ -61,7 +61,8 @@ class Capture:
         """Whether anything ever came."""
         self._began = (0.0, 0)
         """When the first block began, on the clock that blocks are stamped with, and its position."""
-        self._told_lost = False
+        self.lost = ""
+        """Why there is no audio now; empty while it comes."""
         self.turned_at = clock.now()
         """When it last read something or tried to open the source."""
 
@@ -75,7 +76,7 @@ class Capture:
         """How the source is."""
         if self._journal.finished:
             return Device.ENDED
-        if self._told_lost:
+        if self.lost:
             return Device.LOST
         return Device.UP if self._opened else Device.OPENING
 
@@ -125,8 +126,8 @@ class Capture:
         if not self._opened or not self._live:
             self._opened = True
             self._began = (began_at, self._journal.tail)
-        if self._told_lost:
-            self._told_lost = False
+        told, self.lost = self.lost, ""
+        if told:
             self._tell("back", f"{self._source.description} is back")
 
     async def _hold_back(self, came_at: float) -> None:
@@ -165,8 +166,8 @@ class Capture:
         await self._intake.settle()
         delay = REOPEN_SECONDS[min(losses, len(REOPEN_SECONDS) - 1)]
         self._log.warning("source.lost", source=self._source.description, reason=reason, delay_seconds=delay)
-        if not self._told_lost:
-            self._told_lost = True
+        told, self.lost = self.lost, reason
+        if not told:
             self._tell("lost", reason)
         await trio.sleep(delay)
 

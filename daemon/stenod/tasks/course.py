@@ -52,7 +52,7 @@ class Course:
         """Give a live session its share; where no quiet lies before it, with some overlap."""
         session.begin(start, self._journal.replay_start(start) if replay is None else replay)
         self.session = session
-        self.turn("transcribing")
+        self.turn(f"transcribing with {session.dialect.name}")
         self.up.set()
 
     def lost(self) -> None:

@@ -205,7 +205,7 @@ class Supervisor:
 
     async def _open(self, nursery: trio.Nursery) -> Session | None:
         """Open a session at the first pending sample, or at the tail; None when we are leaving instead."""
-        self._course.turn("connecting")
+        self._course.turn("connecting to a provider")
         if not self._course.beside:
             if self._hush is not None:
                 self._hush.skip_behind(self._options.late_after_seconds)
@@ -306,13 +306,13 @@ class Supervisor:
     async def _hold(self, fatal: Fatal) -> None:
         """The provider refuses for good: keep recording, and ask again now and then."""
         probed = self._course.probed
-        self._course.turn(f"held: {fatal.rule.meaning}")
+        self._course.turn(f"held: {fatal.rule.meaning} {fatal.rule.remedy}".strip())
         self.reached.set()
         self.held = fatal
         with trio.move_on_after(await self._roster.held(fatal)):
             await first_of(probed, self._course.leaving)
 
     async def _pause(self, seconds: float) -> None:
-        self._course.turn("waiting")
+        self._course.turn("waiting for the next attempt")
         with trio.move_on_after(seconds):
             await self._course.leaving.wait()

@@ -1,0 +1,89 @@
+"""systemd's service manager, asked and told by its own programs: `systemctl`, `systemd-creds`.
+
+It does not know what a stenod service is. What fails is one error, with what systemd said. A key goes through standard
+input, never through a command line.
+
+Facts: sd_booted(3) says how to tell that systemd runs. `systemctl show` prints `NAME=value` lines and ends well for
+units that there are not (LoadState=not-found). A user's manager has its socket below XDG_RUNTIME_DIR. Encrypted
+credentials are the system manager's only, from systemd 250 on; a user's manager learnt them with 256.
+"""
+
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from stenod.core.verdict import ExitCode
+
+SECONDS_MAX = 900.0
+"""Longer than any start or stop that a unit of ours allows."""
+
+
+class ManagerError(Exception):
+    """systemd is not there, or did not do what it was told; one sentence with the remedy."""
+
+    exit_code = ExitCode.UNAVAILABLE
+
+
+class ServiceManager:
+    """The system's manager, or the user's own."""
+
+    def __init__(self, *, user: bool, environment: Mapping[str, str]) -> None:
+        self._environment = dict(environment)
+        self._user = user
+        if user:
+            self._environment.setdefault("XDG_RUNTIME_DIR", f"/run/user/{os.getuid()}")
+
+    def require(self) -> None:
+        """Raise `ManagerError` where it does not run."""
+        if not Path("/run/systemd/system").is_dir():
+            raise ManagerError(
+                "systemd does not run here (in a container, or with another init): start `stenod run` by what does"
+            )
+        if self._user and not (Path(self._environment["XDG_RUNTIME_DIR"]) / "systemd").is_dir():
+            raise ManagerError(
+                "this user has no service manager now: log in as the user (not by `su` or `sudo`), or run "
+                "`sudo loginctl enable-linger USER`"
+            )
+
+    def control(self, *words: str) -> None:
+        """Run `systemctl WORDS`; raises `ManagerError` with what it said."""
+        done = self._run(["systemctl", *(["--user"] if self._user else []), *words])
+        if done.returncode != 0:
+            said = done.stderr.decode(errors="replace").strip().replace("\n", " ") or f"exit status {done.returncode}"
+            raise ManagerError(f"systemctl {' '.join(words)} failed: {said}")
+
+    def forget(self, unit: str) -> None:
+        """Forget that a unit has failed, if it has."""
+        self._run(["systemctl", *(["--user"] if self._user else []), "reset-failed", unit])
+
+    def show(self, unit: str, *names: str) -> dict[str, str]:
+        """Return properties of a unit; empty ones where there is no such unit."""
+        words = ["systemctl", *(["--user"] if self._user else []), "show", unit, "--property", ",".join(names)]
+        said = self._run(words).stdout.decode(errors="replace")
+        found = dict(line.partition("=")[::2] for line in said.splitlines())
+        return {name: found.get(name, "") for name in names}
+
+    def encrypted(self, name: str, secret: str) -> bytes | None:
+        """Return a secret as only this machine's manager can read it; None where that does not work."""
+        if self._user:
+            return None
+        done = self._run(["systemd-creds", "encrypt", f"--name={name}", "-", "-"], secret.encode())
+        if done.returncode != 0 or self.decrypted(name, done.stdout) != secret:
+            return None
+        return done.stdout
+
+    def decrypted(self, name: str, credential: bytes) -> str | None:
+        """Return the secret of a credential, None where it cannot be read."""
+        done = self._run(["systemd-creds", "decrypt", f"--name={name}", "-", "-"], credential)
+        return done.stdout.decode(errors="replace").strip() if done.returncode == 0 else None
+
+    def _run(self, words: Sequence[str], given: bytes = b"") -> "subprocess.CompletedProcess[bytes]":
+        try:
+            return subprocess.run(  # noqa: S603 - the words are ours
+                words, input=given, env=self._environment, capture_output=True, check=False, timeout=SECONDS_MAX
+            )
+        except FileNotFoundError:
+            return subprocess.CompletedProcess(list(words), 127, b"", f"there is no {words[0]}".encode())
+        except subprocess.TimeoutExpired:
+            return subprocess.CompletedProcess(list(words), 124, b"", f"it takes over {SECONDS_MAX:.0f} s".encode())

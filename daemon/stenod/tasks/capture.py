@@ -16,8 +16,8 @@ from stenod.core.source import READ_AHEAD_SECONDS, Block, Reader, Source, Source
 from stenod.tasks.intake import Converter, Intake
 from stenod.tasks.journal import Journal
 
-REOPEN_SECONDS = (0.25, 0.5, 1.0, 2.0)
-"""Delays before a lost source is opened again; the last one repeats."""
+REOPEN_SECONDS = (0.25, 0.5, 1.0)
+"""Delays before a lost source is opened again; the last one repeats. With the start of a child it is within 2 s."""
 STEADY_SECONDS = 10.0
 """A source that delivered for so long is lost anew; before, it is still the same loss."""
 CRYSTAL_DEVIATION_MAX = 0.001

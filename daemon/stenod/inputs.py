@@ -11,6 +11,7 @@ from stat import S_ISREG
 
 from stenod.core.source import Source
 from stenod.options import InputKind, Options
+from stenod.tasks.relief import Relief
 
 
 def streams_of(options: Options) -> list[Options]:
@@ -41,7 +42,7 @@ def source_of(options: Options, *, patient: bool = False) -> Source | None:
             from stenod.edge.microphone import Microphone
 
             name = chosen.argument or None
-            return Microphone(name, rate=options.capture.rate, channel=channel, patient=patient)
+            return Relief(Microphone(name, rate=options.capture.rate, channel=channel, patient=patient))
         case InputKind.SAMPLE:
             from stenod.edge.soundfile import sample
 

@@ -68,7 +68,7 @@ def test_a_service_waits_for_its_microphone() -> None:
         source = source_of(options("mic"), patient=patient)
         assert isinstance(source, Relief)
         assert isinstance(source.source, Microphone)
-        assert patient == source.source.awaited
+        assert patient == source.source.patient
 
 
 @pytest.mark.parametrize("text", ["mic", "command:cat", "none", "missing.wav"])

@@ -199,12 +199,18 @@ def test_a_channel_that_the_device_does_not_have(monkeypatch: pytest.MonkeyPatch
 def test_what_the_child_is_told() -> None:
     """Rate, channel, how long to wait, and device, in the order in which it reads them."""
     source = Microphone("USB", rate=16000, channel=2)
-    patient = Microphone(None, rate=16000, patient=True)
 
     assert ["16000", "2", "0.0", "USB"] == source.words[-4:]
-    assert ["16000", "0", str(microphone.WAIT_SECONDS)] == patient.words[-3:]
-    source.worked = True
-    assert str(microphone.WAIT_SECONDS) == source.words[-2]
+    source.tried = True
+    assert ["16000", "2", str(microphone.WAIT_SECONDS), "USB"] == source.words[-4:]
+    assert ["16000", "0", "0.0"] == Microphone(None, rate=16000).words[-3:]
+
+
+async def test_only_the_first_opening_does_not_wait() -> None:
+    """What is wrong is told at once, and waited for from then on."""
+    source = child("outlet.fail(sys.argv[3], None)")
+
+    assert ["0.0", *[str(microphone.WAIT_SECONDS)] * 2] == [(await until_lost(source))[1] for _ in range(3)]
 
 
 class Away:
@@ -352,6 +358,7 @@ async def test_silence_of_the_child_is_a_loss(
 ) -> None:
     """A hung start, a device that never begins, one that stalls: each has its own patience."""
     monkeypatch.setattr(microphone, constant, 0.6)
+    monkeypatch.setattr(microphone, "WAIT_SECONDS", 0.0)
     _, said = await until_lost(child(program))
 
     assert reason in said

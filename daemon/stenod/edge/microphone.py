@@ -80,20 +80,16 @@ class Microphone:
         self.description = "the default microphone" if device is None else f"microphone '{device}'"
         self.worked = False
         """Whether a block has come from it, ever."""
-        self._patient = patient
+        self.tried = False
+        """Whether it was opened before, ever."""
+        self.patient = patient
         self._child = tuple(child)
         self._channel = channel
 
     @property
-    def awaited(self) -> bool:
-        """Whether it is there or will be, as far as anybody knows."""
-        return self.worked or self._patient
-
-    @property
     def words(self) -> list[str]:
-        """The command of the child."""
-        wait_seconds = WAIT_SECONDS if self.awaited else 0.0
-        about = [str(self.rate), str(self._channel), str(wait_seconds)]
+        """The command of the child. The first one does not wait: what is wrong is to be told."""
+        about = [str(self.rate), str(self._channel), str(WAIT_SECONDS if self.tried else 0.0)]
         return [*self._child, *about, *([] if self.device is None else [self.device])]
 
     def open(self, position_seconds: float) -> AbstractAsyncContextManager[Reader]:
@@ -105,8 +101,9 @@ class Microphone:
     async def _opened(self) -> AsyncIterator[Reader]:
         import trio
 
+        words, self.tried = self.words, True
         process = await trio.lowlevel.open_process(
-            self.words,
+            words,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -131,7 +128,7 @@ class _MicrophoneReader:
         self._complaints = process.stderr
         self._complaint = b""
         self._received = bytearray()
-        self._patience_seconds = START_SECONDS + (WAIT_SECONDS if source.awaited else 0.0)
+        self._patience_seconds = START_SECONDS + WAIT_SECONDS
         _enlarge(self._audio.fileno())
 
     async def read(self) -> Block:
@@ -181,10 +178,10 @@ class _MicrophoneReader:
         return None
 
     def _fail(self, failure: dict[str, Any]) -> NoReturn:
-        passing = self._source.awaited and (self._source.worked or failure["exit_code"] != EX_CONFIG)
-        if failure["exit_code"] is None or passing:
+        exit_code = failure["exit_code"]
+        if exit_code is None or self._source.worked or (self._source.patient and exit_code != EX_CONFIG):
             raise SourceLost(failure["message"])
-        raise SourceError(failure["message"], failure["exit_code"])
+        raise SourceError(failure["message"], exit_code)
 
     def _hear(self) -> None:
         """Take what PortAudio and the libraries under it print, and keep the end of it."""

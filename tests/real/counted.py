@@ -28,7 +28,7 @@ from stenod.core.audit import Stock
 RATE = 48000
 """The graph's own rate in PipeWire, and what the journal keeps in these tests: nothing converts it."""
 STEP_SECONDS = 0.005
-IDLE_SECONDS = 0.3
+IDLE_SECONDS = 0.5
 """Nobody has read for so long: then what is in the FIFO is old."""
 FIFO_BYTES = 1 << 16
 ZEROS_MIN = 16
@@ -50,6 +50,11 @@ def zeros(_start: int, count: int) -> np.ndarray:
 def tone(start: int, count: int) -> np.ndarray:
     """Say 1 kHz at a quarter of full scale."""
     return np.round(8192 * np.sin(np.arange(start, start + count) * 2 * np.pi * 1000 / RATE)).astype("<i2")
+
+
+def shout(start: int, count: int) -> np.ndarray:
+    """Say the same far too loud."""
+    return np.clip(tone(start, count).astype(int) * 8, -32768, 32767).astype("<i2")
 
 
 def position_of(samples: np.ndarray) -> int:
@@ -113,7 +118,8 @@ class Speaker:
         self._fifo = fifo
         self._ahead = round(ahead_seconds * RATE)
         self._begin = begin
-        self._say = say
+        self.say = say
+        """What it says now; may be changed."""
         self._began = time.monotonic()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._speak, daemon=True)
@@ -161,7 +167,7 @@ class Speaker:
                 if time.monotonic() - idle_since > IDLE_SECONDS:
                     written -= _trim(pipe, fill - 2 * self._ahead)
                 with contextlib.suppress(BlockingIOError):
-                    written += os.write(pipe, self._say(said, until - said).tobytes())
+                    written += os.write(pipe, self.say(said, until - said).tobytes())
             said = until
         if pipe >= 0:
             os.close(pipe)

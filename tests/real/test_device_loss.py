@@ -18,12 +18,12 @@ from typing import Any
 import numpy as np
 import pytest
 import trio
-from counted import RATE, Heard, Speaker, heard, tone, zeros
+from counted import RATE, Heard, Speaker, heard, shout, tone, zeros
 from daemon import Stenod, sound, stenod, together
 from parts import require_package
 from pipewire import PARTS as PIPEWIRE_PARTS
 from pipewire import PipeWire
-from server import ANY_KEY
+from server import ANY_KEY, emulator
 from soundserver import PARTS as PULSE_PARTS
 from soundserver import SoundServer, sound_of
 
@@ -56,6 +56,7 @@ SHORT = round(0.02 * RATE)
 """What PulseAudio may still give of one source before it begins with the other."""
 CPU_SHARE_MAX = 0.3
 OUTAGE_SECONDS = 6.0
+HELD_SECONDS = 13.0
 SECOND = 1 << 28
 """Where another microphone begins to count."""
 
@@ -392,6 +393,55 @@ async def test_no_command_outlives_a_killed_stenod(place: Path) -> None:
         await gone(left)
     assert {"sh", "cat", "head"} <= {command.split("\0")[0] for command in left.values()}
     sound(place / "journal")
+
+
+@together
+async def test_a_mute_and_a_shout_are_told(place: Path, require: Callable[[str], None]) -> None:
+    """Once each, with a remedy, in the records and by `stenod status`; recording goes on, and nothing is a gap."""
+    async with serving("pulseaudio", require) as server:
+        await call(server.load_microphone, rate=RATE)
+        with Speaker(server.fifo(), say=tone) as speaker:
+            async with recording(place, server) as daemon:
+                await hears(place, daemon)
+                speaker.say = zeros
+                await daemon.until(lambda one: ["muted"] == states(one, "level"), 9.0)
+                speaker.say = tone
+                await daemon.until(lambda one: ["muted", "good"] == states(one, "level"), 4.0)
+                speaker.say = shout
+                await daemon.until(lambda one: ["muted", "good", "clipping"] == states(one, "level"), 8.0)
+                async with stenod(place / "look", "status", "--state-dir", str(place / "journal")) as look:
+                    await look.end()
+                daemon.interrupt(signal.SIGTERM)
+                assert 0 == await daemon.end()
+    assert "level clipping: the default microphone is too loud" in look.stdout.decode()
+    assert "Turn its gain down" in look.stdout.decode()
+    assert not sound(place / "journal").spans
+    assert not states(daemon, "device")
+
+
+@together
+async def test_a_session_is_held_while_the_device_is_away(place: Path, require: Callable[[str], None]) -> None:
+    """A server that closes after ten seconds without a word is kept, and hears what is said when it is back."""
+    options = OPTIONS | {"STENOD_CAPTURE_RATE": "16000", "STENOD_SUPERVISOR_DRAIN_SECONDS": "5"}
+    async with serving("pulseaudio", require) as server, emulator(place / "server") as peer:
+        outage = Outage(server)
+        await call(outage.begin)
+        endpoint = f"ws://127.0.0.1:{peer.port}"
+        words = ("run", "--state-dir", str(place / "journal"), "--provider", "deepgram", "--endpoint", endpoint)
+        with Speaker(server.fifo(), say=tone):
+            async with stenod(place, *words, **options, **ANY_KEY, **sound_of(server)) as daemon:
+                await daemon.until(lambda one: any(line["event"] == "ready" for line in one.of("session")), 20.0)
+                await hears(place, daemon, 0.5)
+                await call(outage.unplug)
+                await trio.sleep(HELD_SECONDS)
+                await call(outage.plug)
+                await daemon.until(lambda one: ["lost", "back"] == states(one, "device"), 5.0)
+                await hears(place, daemon, 0.5)
+                daemon.interrupt(signal.SIGTERM)
+                assert 0 == await daemon.end()
+        await peer.stop()
+    assert ["ready", "ended"] == [one["event"] for one in daemon.of("session")]
+    assert 1 == len(peer.of("opened"))
 
 
 async def format_of(environment: dict[str, str]) -> tuple[int, int]:

@@ -22,6 +22,8 @@ from stenod.core.source import Block, SourceError, SourceLost
 from stenod.edge import microphone, microphone_child
 from stenod.edge.microphone import Microphone
 from stenod.edge.microphone_child import Outlet
+from stenod.stream import STUCK_SECONDS
+from stenod.tasks.capture import REOPEN_SECONDS
 
 FRAMES = 320
 
@@ -204,6 +206,12 @@ def test_what_the_child_is_told() -> None:
     source.tried = True
     assert ["16000", "2", str(microphone.WAIT_SECONDS), "USB"] == source.words[-4:]
     assert ["16000", "0", "0.0"] == Microphone(None, rate=16000).words[-3:]
+
+
+def test_a_microphone_that_is_waited_for_is_not_taken_for_stuck() -> None:
+    """However badly a child starts, capture turns again before the watchdog is starved."""
+    longest = microphone.START_SECONDS + microphone.WAIT_SECONDS + microphone.END_SECONDS + REOPEN_SECONDS[-1]
+    assert longest < STUCK_SECONDS
 
 
 async def test_only_the_first_opening_does_not_wait() -> None:

@@ -56,6 +56,8 @@ SHORT = round(0.02 * RATE)
 """What PulseAudio may still give of one source before it begins with the other."""
 CPU_SHARE_MAX = 0.3
 OUTAGE_SECONDS = 6.0
+SHORT_STOP_SECONDS = 0.3
+"""In which the FIFO holds what is said."""
 HELD_SECONDS = 13.0
 SECOND = 1 << 28
 """Where another microphone begins to count."""
@@ -282,6 +284,25 @@ async def test_an_outage_is_a_gap_of_its_length(
         else:
             check_gap(stock, before, after)
             assert [("device", "lost"), ("device", "back")] == told
+
+
+@together
+async def test_a_short_stop_is_no_loss(place: Path, require: Callable[[str], None]) -> None:
+    """What the server hands over in one burst, when it goes on, is all there, and nothing is told."""
+    async with serving("pulseaudio", require) as server:
+        await call(server.load_microphone, rate=RATE)
+        with Speaker(server.fifo()):
+            async with recording(place, server) as daemon:
+                for _ in range(3):
+                    await hears(place, daemon, 1.0)
+                    await call(server.pause, on=True)
+                    await trio.sleep(SHORT_STOP_SECONDS)
+                    await call(server.pause, on=False)
+                await hears(place, daemon, 2.5)
+                stock, stretches = await stopped(place, daemon, server)
+    assert 1 == len(stretches)
+    assert not stock.spans
+    assert not states(daemon, "device")
 
 
 @pytest.mark.parametrize("kind", BOTH)

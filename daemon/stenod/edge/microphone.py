@@ -41,7 +41,7 @@ PIPE_BYTES = 1 << 20
 """Over 20 s at 16 kHz mono; the most that Linux lets a plain user ask for."""
 START_SECONDS = 15.0
 """For Python and PortAudio to start, on a small machine that is busy starting everything else."""
-WAIT_SECONDS = 12.0
+WAIT_SECONDS = 10.0
 """How long a child waits for a device that is away. With its start it is shorter than what a watchdog allows."""
 FIRST_SECONDS = 5.0
 STALL_SECONDS = 1.5

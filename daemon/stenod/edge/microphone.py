@@ -8,11 +8,10 @@ Invariants:
 
 * A reader that is left, by cancellation too, leaves no process: SIGKILL, and two seconds for the reaping.
 * A microphone that has worked and is not there any more is lost, not misspelled: no `SourceError` after a first block.
-
 * What stops giving audio is lost within 1.5 s: a server that stalls tells nothing, and hands over all at once later.
 
 One that is away is waited for in the child, which looks once a second; between two such children there is a second too.
-So it is recorded again within two seconds of its return, and the waiting takes a twentieth of a core.
+So it is recorded again within two seconds of its return, and all of stenod takes 3 % of a core meanwhile.
 """
 
 import contextlib

@@ -324,6 +324,17 @@ async def test_a_child_that_cannot_even_start_is_a_loss(tmp_path) -> None:
     assert "ModuleNotFoundError: No module named 'no_such_module'" in reason
 
 
+async def test_an_opening_beside_another_does_not_wait() -> None:
+    """It is there or it is not, and the one that is open is not to be disturbed."""
+    source = child(
+        "outlet.started(); speak(1); outlet.fail(sys.argv[3], None) if sys.argv[3] == '0.0' else time.sleep(9)"
+    )
+    await until_lost(source)
+    async with source.open(0.0) as reader:
+        await reader.read()
+        assert "0.0" == (await until_lost(source))[1]
+
+
 async def test_a_person_is_called_before_the_first_block_and_not_after() -> None:
     """A name that is not found is misspelled at first; once it has worked, it is unplugged."""
     source = child("outlet.fail('not found', 66)", "USB")

@@ -81,14 +81,18 @@ class Microphone:
         """Whether a block has come from it, ever."""
         self.tried = False
         """Whether it was opened before, ever."""
+        self._open_now = 0
         self.patient = patient
         self._child = tuple(child)
         self._channel = channel
 
     @property
     def words(self) -> list[str]:
-        """The command of the child. The first one does not wait: what is wrong is to be told."""
-        about = [str(self.rate), str(self._channel), str(WAIT_SECONDS if self.tried else 0.0)]
+        """The command of the child. The first one does not wait: what is wrong is to be told.
+
+        Neither does one beside another that is open: looking on and on might disturb that.
+        """
+        about = [str(self.rate), str(self._channel), str(WAIT_SECONDS if self.tried and not self._open_now else 0.0)]
         return [*self._child, *about, *([] if self.device is None else [self.device])]
 
     def open(self, position_seconds: float) -> AbstractAsyncContextManager[Reader]:
@@ -108,9 +112,11 @@ class Microphone:
             stderr=subprocess.PIPE,
             env=child_environment(os.environ),
         )
+        self._open_now += 1
         try:
             yield _MicrophoneReader(self, process)
         finally:
+            self._open_now -= 1
             process.kill()
             with trio.CancelScope(shield=True):
                 for pipe in filter(None, (process.stdin, process.stdout, process.stderr)):

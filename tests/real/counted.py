@@ -121,6 +121,8 @@ class Speaker:
         self.say = say
         """What it says now; may be changed."""
         self._began = time.monotonic()
+        self.late_seconds = 0.0
+        """The longest that this machine has kept it waiting beyond its time; others waited as well."""
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._speak, daemon=True)
 
@@ -146,7 +148,10 @@ class Speaker:
         pipe, inode = -1, -1
         taken = idle_since = written = 0.0
         said = self.now() + self._ahead
+        waited_at = time.monotonic()
         while not self._stopped.wait(STEP_SECONDS):
+            self.late_seconds = max(self.late_seconds, time.monotonic() - waited_at - STEP_SECONDS)
+            waited_at = time.monotonic()
             try:
                 found = self._fifo.stat().st_ino
             except FileNotFoundError:

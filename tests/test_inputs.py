@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from stenod.edge.microphone import Microphone
 from stenod.inputs import identity_of, source_of, streams_of
 from stenod.options import CaptureOptions, Options
+from stenod.tasks.relief import Relief
 
 
 def options(text: str, **rest: object) -> Options:
@@ -55,8 +57,18 @@ def test_another_channel_is_another_source(tmp_path: Path) -> None:
 def test_a_microphone_knows_its_channel() -> None:
     """It must open the device with enough of them."""
     source = source_of(options("mic:USB", channel=2))
-    assert source is not None
-    assert ["2", "USB"] == source._child[-2:]  # type: ignore[attr-defined]
+    assert isinstance(source, Relief)
+    assert isinstance(source.source, Microphone)
+    assert ["2", "0.0", "USB"] == source.source.words[-3:]
+
+
+def test_a_service_waits_for_its_microphone() -> None:
+    """One that is not plugged in yet is no error there."""
+    for patient in (False, True):
+        source = source_of(options("mic"), patient=patient)
+        assert isinstance(source, Relief)
+        assert isinstance(source.source, Microphone)
+        assert patient == source.source.patient
 
 
 @pytest.mark.parametrize("text", ["mic", "command:cat", "none", "missing.wav"])
@@ -79,4 +91,6 @@ def test_a_microphone_is_opened_with_all_channels_that_have_names() -> None:
     """Once for all of them."""
     source = source_of(options("mic:USB", channel_names=("a", "b", "c")))
     assert source is not None
-    assert ["3", "USB"] == source._child[-2:]  # type: ignore[attr-defined]
+    assert isinstance(source, Relief)
+    assert isinstance(source.source, Microphone)
+    assert ["3", "0.0", "USB"] == source.source.words[-3:]

@@ -76,7 +76,7 @@ async def run(assembly: Assembly) -> Outcome:
         with journals(streams, assembly.directory, log_of) as opened:
             for journal in opened:
                 _ask_who(assembly, journal)
-            sources, services = _sources(options, streams)
+            sources, services = _sources(options, streams, patient=holds_on_fatal(options, environment))
             built: list[Stream] = []
 
             def probe() -> None:
@@ -116,11 +116,13 @@ def _streams(assembly: Assembly) -> list[Options]:
     return [one for one in wanted.values() if assembly.directory.audio(one.stream).exists()] or [options]
 
 
-def _sources(options: Options, streams: Sequence[Options]) -> tuple[Sequence[Source | None], Sequence[Service]]:
+def _sources(
+    options: Options, streams: Sequence[Options], *, patient: bool
+) -> tuple[Sequence[Source | None], Sequence[Service]]:
     """Return the source of each stream, and what must run for them: one that is live is opened once for all."""
-    source = source_of(options)
+    source = source_of(options, patient=patient)
     if source is None or not source.live or len(streams) == 1:
-        return [source_of(one) for one in streams], ()
+        return [source_of(one, patient=patient) for one in streams], ()
     shared = SharedSource(source, len(streams))
     return shared.shares, (shared.run,)
 

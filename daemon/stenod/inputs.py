@@ -11,6 +11,7 @@ from stat import S_ISREG
 
 from stenod.core.source import Source
 from stenod.options import InputKind, Options
+from stenod.tasks.relief import Relief
 
 
 def streams_of(options: Options) -> list[Options]:
@@ -27,8 +28,11 @@ def streams_of(options: Options) -> list[Options]:
     return [one(number, name) for number, name in enumerate(names, start=1)]
 
 
-def source_of(options: Options) -> Source | None:
-    """Return the source that the configuration names, with all channels that are heard; None for `none`."""
+def source_of(options: Options, *, patient: bool = False) -> Source | None:
+    """Return the source that the configuration names, with all channels that are heard; None for `none`.
+
+    `patient`: a microphone that is not there yet is waited for, instead of being an error.
+    """
     chosen = options.capture.source
     channel = max(options.capture.channel, len(options.capture.channel_names))
     rate = options.capture.input_rate or options.capture.rate
@@ -37,7 +41,8 @@ def source_of(options: Options) -> Source | None:
         case InputKind.MICROPHONE:
             from stenod.edge.microphone import Microphone
 
-            return Microphone(chosen.argument or None, rate=options.capture.rate, channel=channel)
+            name = chosen.argument or None
+            return Relief(Microphone(name, rate=options.capture.rate, channel=channel, patient=patient))
         case InputKind.SAMPLE:
             from stenod.edge.soundfile import sample
 

@@ -203,8 +203,8 @@ class SupervisorOptions:
     drain_seconds: Annotated[float, Meta(ge=0.0, le=120.0)] = 10.0
     """How long the last words are waited for after our goodbye."""
     on_fatal: Literal["auto", "exit", "hold"] = "auto"
-    """What to do when only a person can help (a wrong key, no balance). `exit`: end with a code that says why.
-    `hold`: keep recording, say so, transcribe all of it once it is fixed. `auto`: hold as a service, else exit."""
+    """What to do when only a person can help (a wrong key, no balance, no microphone). `exit`: end, with a code for
+    it. `hold`: keep recording or wait, say so, and go on once it is fixed. `auto`: hold as a service, else exit."""
     late_after_seconds: Annotated[float, Meta(ge=0.0, le=86400.0)] = 15.0
     """When more audio than this waits after an outage, live audio goes to a session at once and what waits to a second
     one, whose lines are marked `late`. Less is caught up with in one."""

@@ -185,6 +185,7 @@ def _capture(options: Options, journal: Journal, source: Source, common: Common,
         origin=0 if identity is None else journal.source_start(identity),
         boot=boot_id(common.environment),
         synchronised=SystemClock().synchronised,
+        channel=options.capture.channel,
     )
 
 

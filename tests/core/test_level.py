@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stenod.core.level import BLOCK_SECONDS, FLOOR_DB_MIN, LevelMeter, levels_db
+from stenod.core.level import BLOCK_SECONDS, FLOOR_DB_MIN, LevelMeter, Reading, levels_db, reading
 
 RATE = 16_000
 BLOCK = 320
@@ -198,3 +198,49 @@ def test_splits_on_block_borders_change_nothing(cuts: list[int], seed: int) -> N
         split.add(piece)
     assert whole == split
     assert levels_db(audio, RATE) == [level for piece in pieces for level in levels_db(piece, RATE)]
+
+
+# --- Readings of a second.
+
+
+def pcm_of(*channels: np.ndarray) -> bytes:
+    """Return channels of whole samples, interleaved."""
+    return np.clip(np.round(np.stack(channels, axis=1)), -32768, 32767).astype("<i2").tobytes()
+
+
+def test_a_reading_is_of_the_loudest_channel_without_what_is_constant() -> None:
+    """An offset is no sound, and an empty channel beside a full one means nothing."""
+    one = reading(pcm_of(np.zeros(16000), 32768.0 * noise(-40.0, 1.0) + 3000.0), 2)
+    assert one.level_db == pytest.approx(-40.0, abs=0.2)
+    assert (0.0, False) == (one.clipped_share, one.still)
+    assert (
+        one
+        == reading(pcm_of(32768.0 * noise(-40.0, 1.0) + 3000.0), 1)
+        == reading(pcm_of(np.zeros(16000), 32768.0 * noise(-40.0, 1.0)), 2, 2)
+    )
+    assert reading(pcm_of(np.zeros(16000), 32768.0 * noise(-40.0, 1.0)), 2, 1).still
+
+
+@pytest.mark.parametrize("level", [-60.0, -75.0, -90.0])
+def test_syllables_swing_and_a_room_does_not(level: float) -> None:
+    """A fan, rumble 30 dB above it, and words 15 dB above it."""
+    wave = np.cumsum(noise(0.0, 1.0, 2))
+    rumble = (wave - wave.mean()) / wave.std() * 32768.0 * 10.0 ** ((level + 30.0) / 20.0)
+    assert reading(pcm_of(32768.0 * noise(level, 1.0)), 1).swing_db < 2.0
+    assert reading(pcm_of(32768.0 * noise(level, 1.0) + rumble), 1).swing_db < 4.0
+    words = 32768.0 * noise(level + 15.0, 1.0) * np.repeat([1, 0, 1, 0], 4000)
+    assert reading(pcm_of(32768.0 * noise(level, 1.0) + words), 1).swing_db > 10.0
+
+
+def test_full_scale_is_counted_at_both_ends() -> None:
+    """A sample below either is none."""
+    assert 0.5 == reading(pcm_of(np.array([32767, -32768, 32766, -32767] * 100)), 1).clipped_share
+    assert 0.5 == reading(pcm_of(np.zeros(4), np.array([32767, -32768, 32766, 0])), 2).clipped_share
+
+
+def test_a_single_bit_is_not_still() -> None:
+    """Exact is exact."""
+    quiet = np.zeros(16000)
+    assert reading(pcm_of(quiet), 1) == Reading(-96.0, 0.0, 0.0, still=True)
+    quiet[7777] = 1
+    assert not reading(pcm_of(quiet), 1).still

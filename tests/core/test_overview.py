@@ -15,6 +15,8 @@ LOST = {"subject": "provider", "state": "lost", "reason": "No network.", "remedy
 FATAL = {"subject": "provider", "state": "fatal", "reason": "The key is wrong.", "remedy": "Get another."}
 AWAY = {"subject": "device", "state": "lost", "reason": "there is no device"}
 BACK = {"subject": "provider", "state": "back", "reason": "toy is back"}
+MUTED = {"subject": "level", "state": "muted", "reason": "nothing but zeros"}
+GOOD = {"subject": "level", "state": "good", "reason": "it is heard again"}
 SPANS = (
     Settled(0, 10_000, State.TRANSCRIBED),
     Settled(10_000, 11_000, State.GAP, Cause.DEVICE),
@@ -90,6 +92,8 @@ def test_a_new_journal() -> None:
         ((LOST, BACK), [], []),
         ((FATAL, BACK, LOST), [LOST], []),
         ((AWAY, LOST), [AWAY, LOST], []),
+        ((AWAY, MUTED), [AWAY, MUTED], []),
+        ((MUTED, GOOD), [], []),
         ((LOST, FATAL), [FATAL], ["The key is wrong. Get another."]),
     ],
 )

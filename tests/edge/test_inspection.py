@@ -88,6 +88,19 @@ def test_audio_that_is_being_written_is_counted_in_whole_samples(tmp_path: Path)
     assert [4] == [span.end for span in read(tmp_path)[0].stored]
 
 
+def test_what_is_wrong_is_shown_whoever_talked_since(tmp_path: Path) -> None:
+    """The last five status records, and before them the last one of each other subject."""
+    ledger, _ = journal(tmp_path)
+    subjects = ["level", "level", "device", *["provider"] * 9]
+    lines = [
+        (2 + number, records.line(records.Status(stream="desk", at="", subject=subject, state=str(number), reason="")))
+        for number, subject in enumerate(subjects)
+    ]
+    ledger.commit("desk", 0, Transaction(lines=lines, sequence=2 + len(lines), session=1, tail=4))
+    (found,) = survey(tmp_path, "desk")
+    assert ["1", "2", "7", "8", "9", "10", "11"] == [one["state"] for one in found.statuses]
+
+
 def test_a_survey_has_the_last_and_the_sums(tmp_path: Path) -> None:
     """Sessions one by one and of folded months together; status records among others; what a reader waits for."""
     ledger, segments = journal(tmp_path)

@@ -15,10 +15,15 @@ from types import SimpleNamespace
 import pytest
 import trio
 
+from stenod.core import microphone_pipe
+from stenod.core.microphone_pipe import HEADER
 from stenod.core.microphones import Device
 from stenod.core.source import Block, SourceError, SourceLost
-from stenod.edge import microphone
-from stenod.edge.microphone import HEADER, Microphone, Outlet
+from stenod.edge import microphone, microphone_child
+from stenod.edge.microphone import Microphone
+from stenod.edge.microphone_child import Outlet
+from stenod.stream import STUCK_SECONDS
+from stenod.tasks.capture import REOPEN_SECONDS
 
 FRAMES = 320
 
@@ -28,11 +33,11 @@ def numbered(number: int) -> bytes:
     return number.to_bytes(2, "little") * FRAMES
 
 
-def child(program: str, device: str | None = None) -> Microphone:
+def child(program: str, device: str | None = None, *, patient: bool = False) -> Microphone:
     """A microphone whose child runs this, with the outlet at hand."""
-    start = "import os, sys, time, signal\nfrom stenod.edge.microphone import *\noutlet = Outlet(os.dup(1))\n"
+    start = "import os, sys, time, signal\nfrom stenod.edge.microphone_child import *\noutlet = Outlet(os.dup(1))\n"
     speak = "def speak(n): outlet.offer(n.to_bytes(2, 'little') * 320, rate=16000, channels=1, overflowed=n == 7)\n"
-    return Microphone(device, rate=16000, child=[sys.executable, "-c", start + speak + program])
+    return Microphone(device, rate=16000, patient=patient, child=[sys.executable, "-c", start + speak + program])
 
 
 async def until_lost(source: Microphone) -> tuple[list[Block], str]:
@@ -89,7 +94,7 @@ def test_blocks_go_through_with_their_times(pipe: tuple[int, int]) -> None:
 
     header = HEADER.unpack(os.read(pipe[0], HEADER.size))
 
-    assert header[:7] == (b"mic\n", 2, microphone.OVERFLOWED_BLOCK, 2, 48000, 1280, 0)
+    assert header[:7] == (b"mic\n", 2, microphone_pipe.OVERFLOWED_BLOCK, 2, 48000, 1280, 0)
     assert before <= header[7] <= time.clock_gettime(time.CLOCK_MONOTONIC)
     assert header[8] >= header[7] - 0.001
     assert wall - 0.001 <= header[9] <= time.time() + 0.001
@@ -124,9 +129,9 @@ def test_a_failure_is_told_after_what_was_begun(pipe: tuple[int, int]) -> None:
     outlet.fail("gone", 66)
 
     started, block, failure = parsed(drained(pipe[0]))
-    assert started == (microphone.STARTED, 0, b"")
-    assert (microphone.BLOCK, 0, numbered(1)) == block
-    assert failure[0] == microphone.FAILURE
+    assert started == (microphone_pipe.STARTED, 0, b"")
+    assert (microphone_pipe.BLOCK, 0, numbered(1)) == block
+    assert failure[0] == microphone_pipe.FAILURE
     assert json.loads(failure[2]) == {"message": "gone", "exit_code": 66}
 
 
@@ -156,7 +161,7 @@ def test_a_device_is_opened_as_near_to_the_wish_as_it_goes(rate: int, channels: 
     """The wanted rate and its own one, with one channel, two, or all of them: what comes out is told in the blocks."""
     device = Device(index=3, name="x", host_api="ALSA", channels=8, rate=48000, default=True)
 
-    opened = microphone._stream(Choosy(rate, channels), device, 16000)
+    opened = microphone_child._stream(Choosy(rate, channels), device, 16000)
 
     assert opened == (f"stream with blocks of {rate // 50}", rate, channels)
 
@@ -177,7 +182,7 @@ def test_a_device_is_opened_as_near_to_the_wish_as_it_goes(rate: int, channels: 
 )
 def test_how_many_channels_are_tried(channels: int, channel: int, tried: list[int]) -> None:
     """One is enough where all are mixed; where one is chosen, nobody else must mix it with another."""
-    assert tried == microphone._channels(channels, channel)
+    assert tried == microphone_child._channels(channels, channel)
 
 
 def test_a_channel_that_the_device_does_not_have(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,19 +190,87 @@ def test_a_channel_that_the_device_does_not_have(monkeypatch: pytest.MonkeyPatch
     device = Device(index=3, name="USB", host_api="ALSA", channels=1, rate=48000, default=True)
     tables = SimpleNamespace(query_devices=list, query_hostapis=list, default=SimpleNamespace(device=[0]))
     monkeypatch.setitem(sys.modules, "sounddevice", tables)
-    monkeypatch.setattr(microphone, "inputs", lambda *_: [device])
+    monkeypatch.setattr(microphone_child, "inputs", lambda *_: [device])
 
     with pytest.raises(SourceError, match="no channel 2 in microphone 'USB', it has 1") as caught:
-        microphone.record(SimpleNamespace(), None, 16000, 2)  # type: ignore[arg-type]
+        microphone_child.record(SimpleNamespace(), None, 16000, 2)  # type: ignore[arg-type]
 
     assert 78 == caught.value.exit_code
 
 
 def test_what_the_child_is_told() -> None:
-    """Rate, channel and device, in the order in which it reads them."""
-    words = Microphone("USB", rate=16000, channel=2)._child
+    """Rate, channel, how long to wait, and device, in the order in which it reads them."""
+    source = Microphone("USB", rate=16000, channel=2)
 
-    assert ["16000", "2", "USB"] == words[-3:]
+    assert ["16000", "2", "0.0", "USB"] == source.words[-4:]
+    source.tried = True
+    assert ["16000", "2", str(microphone.WAIT_SECONDS), "USB"] == source.words[-4:]
+    assert ["16000", "0", "0.0"] == Microphone(None, rate=16000).words[-3:]
+
+
+def test_a_microphone_that_is_waited_for_is_not_taken_for_stuck() -> None:
+    """However badly a child starts, capture turns again before the watchdog is starved."""
+    longest = microphone.START_SECONDS + microphone.WAIT_SECONDS + microphone.END_SECONDS + REOPEN_SECONDS[-1]
+    assert longest < STUCK_SECONDS
+
+
+async def test_only_the_first_opening_does_not_wait() -> None:
+    """What is wrong is told at once, and waited for from then on."""
+    source = child("outlet.fail(sys.argv[3], None)")
+
+    assert ["0.0", *[str(microphone.WAIT_SECONDS)] * 2] == [(await until_lost(source))[1] for _ in range(3)]
+
+
+class Away:
+    """As much of sounddevice as is initialised anew, for a device that comes at some time."""
+
+    def __init__(self) -> None:
+        self.initialised = 0
+
+    def _terminate(self) -> None:
+        self.initialised -= 1
+
+    def _initialize(self) -> None:
+        self.initialised += 2
+
+
+def waited(monkeypatch: pytest.MonkeyPatch, failures: list[Exception], wait_seconds: float) -> tuple[list[float], Away]:
+    """Wait for a device that fails so often; return when it was looked for. Time passes only in sleeps."""
+    clock, looks, device = [0.0], [], Away()
+    fake = SimpleNamespace(monotonic=lambda: clock[0], sleep=lambda seconds: clock.append(clock.pop() + seconds))
+    monkeypatch.setattr(microphone_child, "time", fake)
+
+    def attempt() -> tuple[str, int, int]:
+        looks.append(clock[0])
+        if failures:
+            raise failures.pop(0)
+        return ("stream", 16000, 1)
+
+    assert ("stream", 16000, 1) == microphone_child._awaited(device, attempt, wait_seconds)
+    return looks, device
+
+
+def test_a_device_that_is_away_is_looked_for_once_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At first sooner; PortAudio lists devices once, so each look but the first is after a new beginning of it."""
+    failures = [SourceError("none", 69), SourceLost("gone"), SourceLost("gone"), SourceError("none", 66)]
+    looks, device = waited(monkeypatch, failures, 12.0)
+
+    assert [0.0, 0.25, 0.75, 1.75, 2.75] == looks
+    assert 4 == device.initialised
+
+
+def test_a_device_that_stays_away_is_told_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With what the last look found; without waiting, with what the first one found."""
+    with pytest.raises(SourceLost, match="look 12"):
+        waited(monkeypatch, [SourceLost(f"look {number}") for number in range(20)], 11.0)
+    with pytest.raises(SourceError, match="look 0"):
+        waited(monkeypatch, [SourceError(f"look {number}", 66) for number in range(20)], 0.0)
+
+
+def test_a_channel_that_is_not_there_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The device is there."""
+    with pytest.raises(SourceError, match="no channel"):
+        waited(monkeypatch, [SourceError("no channel", 78)], 12.0)
 
 
 def test_a_device_that_refuses_everything_says_why_it_refused_the_wish() -> None:
@@ -205,7 +278,7 @@ def test_a_device_that_refuses_everything_says_why_it_refused_the_wish() -> None
     device = Device(index=3, name="x", host_api="ALSA", channels=1, rate=48000, default=True)
 
     with pytest.raises(Refusal, match="no 16000 Hz with 1"):
-        microphone._stream(Choosy(1, 1), device, 16000)
+        microphone_child._stream(Choosy(1, 1), device, 16000)
 
 
 # --- The parent's end.
@@ -251,6 +324,17 @@ async def test_a_child_that_cannot_even_start_is_a_loss(tmp_path) -> None:
     assert "ModuleNotFoundError: No module named 'no_such_module'" in reason
 
 
+async def test_an_opening_beside_another_does_not_wait() -> None:
+    """It is there or it is not, and the one that is open is not to be disturbed."""
+    source = child(
+        "outlet.started(); speak(1); outlet.fail(sys.argv[3], None) if sys.argv[3] == '0.0' else time.sleep(9)"
+    )
+    await until_lost(source)
+    async with source.open(0.0) as reader:
+        await reader.read()
+        assert "0.0" == (await until_lost(source))[1]
+
+
 async def test_a_person_is_called_before_the_first_block_and_not_after() -> None:
     """A name that is not found is misspelled at first; once it has worked, it is unplugged."""
     source = child("outlet.fail('not found', 66)", "USB")
@@ -260,6 +344,16 @@ async def test_a_person_is_called_before_the_first_block_and_not_after() -> None
 
     source = child("speak(1); outlet.fail('not found', 66)", "USB")
     assert (await until_lost(source))[1] == "not found"
+
+
+async def test_a_service_waits_for_what_was_never_there() -> None:
+    """It may be plugged in later; a channel that the device does not have is no matter of time."""
+    source = child("outlet.fail('not found', 66)", "USB", patient=True)
+    assert (await until_lost(source))[1] == "not found"
+
+    source = child("outlet.fail('there is no channel 3', 78)", "USB", patient=True)
+    with pytest.raises(SourceError, match=r"^there is no channel 3$"):
+        await until_lost(source)
 
 
 async def test_nonsense_is_a_loss() -> None:
@@ -272,9 +366,9 @@ async def test_nonsense_is_a_loss() -> None:
 @pytest.mark.parametrize(
     ("program", "constant", "reason"),
     [
-        ("time.sleep(60)", "START_SECONDS", "gives no audio for 1 s"),
-        ("outlet.started(); time.sleep(60)", "FIRST_SECONDS", "gives no audio for 1 s"),
-        ("outlet.started(); speak(1); time.sleep(60)", "STALL_SECONDS", "gives no audio for 1 s"),
+        ("time.sleep(60)", "START_SECONDS", "gives no audio for 0.6 s"),
+        ("outlet.started(); time.sleep(60)", "FIRST_SECONDS", "gives no audio for 0.6 s"),
+        ("outlet.started(); speak(1); time.sleep(60)", "STALL_SECONDS", "gives no audio for 0.6 s"),
     ],
 )
 @pytest.mark.slow
@@ -283,6 +377,7 @@ async def test_silence_of_the_child_is_a_loss(
 ) -> None:
     """A hung start, a device that never begins, one that stalls: each has its own patience."""
     monkeypatch.setattr(microphone, constant, 0.6)
+    monkeypatch.setattr(microphone, "WAIT_SECONDS", 0.0)
     _, said = await until_lost(child(program))
 
     assert reason in said
@@ -319,7 +414,7 @@ async def test_the_child_gets_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_ctrl_c_is_the_parents_to_decide() -> None:
     """The whole foreground group gets the signal; the child records on until it is told."""
     program = "record = lambda *_: (speak(1), os.kill(os.getpid(), signal.SIGINT), speak(2), time.sleep(60))\n"
-    async with child(program + "import stenod.edge.microphone as m; m.record = record; m.main('16000')").open(
+    async with child(program + "import stenod.edge.microphone_child as m; m.record = record; m.main('16000')").open(
         0.0
     ) as reader:
         assert numbered(1) == (await reader.read()).pcm
@@ -329,7 +424,7 @@ async def test_ctrl_c_is_the_parents_to_decide() -> None:
 @pytest.mark.slow
 def test_the_real_child_ends_when_its_parent_is_gone() -> None:
     """Its standard input ends with the parent, and it with that, whatever it is doing."""
-    program = "import stenod.edge.microphone as m, time; m.record = lambda *_: time.sleep(60); m.main('16000')"
+    program = "import stenod.edge.microphone_child as m, time; m.record = lambda *_: time.sleep(60); m.main('16000')"
     process = subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE)
     process.stdin.close()
 

@@ -19,7 +19,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import trio
 
@@ -75,6 +75,9 @@ class Playing:
 class SoundServer:
     """A running server; see the module."""
 
+    ahead_seconds = 0.0
+    """How far `counted.Speaker` must be ahead of it."""
+
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="stenod-sound-", dir="/tmp"))
         self.process: subprocess.Popen[bytes] | None = None
@@ -124,11 +127,11 @@ class SoundServer:
             assert time.monotonic() < deadline, "the sound server does not answer"
             time.sleep(0.02)
 
-    def kill(self) -> None:
-        """End it as a crash does."""
+    def kill(self, number: int = signal.SIGKILL) -> None:
+        """End it by a signal."""
         if self.process is not None:
-            self.process.kill()
-            self.process.wait()
+            self.process.send_signal(number)
+            self.process.wait(10)
             self.process = None
 
     def pause(self, *, on: bool) -> None:
@@ -145,13 +148,21 @@ class SoundServer:
 
     def load_microphone(self, name: str = "pmic", *, rate: int = 16000, channels: int = 1) -> int:
         """Make a pipe source and the default of it; return its module for `unload`."""
-        fifo = self.folder / f"{name}.fifo"
+        fifo = self.fifo(name)
         fifo.unlink(missing_ok=True)  # the module makes it, and refuses one that is there
         self._fifo_rates[fifo] = rate * channels * 2
         about = [f"source_name={name}", f"file={fifo}", "format=s16le", f"rate={rate}", f"channels={channels}"]
         module = self._load(["module-pipe-source", *about])
-        self.control(["set-default-source", name])
+        self.choose(name)
         return module
+
+    def fifo(self, name: str = "pmic") -> Path:
+        """Return where a pipe source is spoken into."""
+        return self.folder / f"{name}.fifo"
+
+    def choose(self, name: str) -> None:
+        """Make a source the default one."""
+        self.control(["set-default-source", name])
 
     def load_null_sink(self, name: str = "vmic", *, rate: int = 48000) -> int:
         """Make a sink whose monitor is the default source: a microphone that hears what `paplay` plays."""
@@ -165,7 +176,7 @@ class SoundServer:
 
     def play(self, pcm: bytes, name: str = "pmic") -> Playing:
         """Speak into a pipe source, in real time, while the test goes on."""
-        fifo = self.folder / f"{name}.fifo"
+        fifo = self.fifo(name)
         playing = Playing(fifo, pcm, self._fifo_rates[fifo])
         self._playing.append(playing)
         return playing
@@ -197,6 +208,6 @@ async def listening(server: SoundServer) -> None:
             await trio.sleep(0.1)
 
 
-def sound_of(server: SoundServer) -> dict[str, str]:
-    """Return what a process needs to find the server; its directories stay its own."""
-    return {name: value for name, value in server.environment.items() if name not in ("HOME", "XDG_RUNTIME_DIR")}
+def sound_of(server: Any) -> dict[str, str]:
+    """Return what a process needs to find a server; its directories stay its own."""
+    return {name: value for name, value in server.environment.items() if name != "HOME" and not name.startswith("XDG_")}

@@ -71,6 +71,12 @@ def running(pid: int) -> bool:
         return False
 
 
+def cpu_seconds(pid: int) -> float:
+    """What a process has taken."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(int(field) for field in fields[11:13]) / os.sysconf("SC_CLK_TCK")
+
+
 async def test_what_is_said_is_recorded_bit_for_bit(sound: SoundServer) -> None:
     """From the first block to the last sample there is no hole, no repetition and no changed bit."""
     sound.load_microphone(rate=RATE)
@@ -94,8 +100,11 @@ async def test_what_is_said_is_recorded_bit_for_bit(sound: SoundServer) -> None:
 
 
 @pytest.mark.parametrize("how", ["unplugged", "server killed"])
-async def test_a_microphone_that_goes_away_is_lost_and_comes_back(sound: SoundServer, how: str) -> None:
+async def test_a_microphone_that_goes_away_is_lost_and_comes_back(
+    sound: SoundServer, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The loss is noticed at once; while it is away it is lost and not misspelled; then it records again."""
+    monkeypatch.setattr(microphone, "WAIT_SECONDS", 0.5)
     module = sound.load_microphone()
     source = Microphone("default", rate=RATE)
     async with source.open(0.0) as reader:
@@ -129,10 +138,10 @@ async def test_a_server_that_stalls_is_a_loss(sound: SoundServer) -> None:
         started = trio.current_time()
         told = await loss(reader)
 
-    assert told == "the default microphone gives no audio for 2 s"
+    assert told == "the default microphone gives no audio for 1.5 s"
 
     sound.pause(on=False)
-    assert 1.9 < trio.current_time() - started < 3.0
+    assert 1.4 < trio.current_time() - started < 2.5
 
 
 async def test_a_microphone_that_never_begins_is_a_loss(sound: SoundServer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,11 +154,18 @@ async def test_a_microphone_that_never_begins_is_a_loss(sound: SoundServer, monk
 
 
 async def test_the_monitor_of_a_null_sink_is_a_microphone(sound: SoundServer) -> None:
-    """It takes its time to begin, which is no fault."""
+    """It takes its time to begin, which is no fault, and takes no core meanwhile."""
     sound.load_null_sink()
     async with Microphone(None, rate=RATE).open(0.0) as reader:
+        while reader._source.worked is False and reader._patience_seconds != microphone.FIRST_SECONDS:
+            with trio.move_on_after(0.02):
+                await reader.read()
+        began, before = trio.current_time(), cpu_seconds(reader._process.pid)
         blocks = await heard(reader, 0.3)
+        waited = trio.current_time() - began
+        assert cpu_seconds(reader._process.pid) - before < 0.1 + 0.2 * waited
 
+    assert waited > 0.3
     assert not samples(blocks).any()
 
 

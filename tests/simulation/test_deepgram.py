@@ -5,7 +5,7 @@ Word times count the audio that a session was fed, not the clock; so each silenc
 
 import pytest
 
-from fakes.world import RATE, World, simulate
+from fakes.world import RATE, DialFault, World, simulate
 from simulation.accounting import account, spans_of
 from stenod.core.timeline import State
 from stenod.emulator import log
@@ -69,6 +69,40 @@ def test_a_device_that_is_away_for_long(provider: str) -> None:
     lived_through(world)
     assert after(world, 92.0)
     assert ["device"] == [line["cause"] for line in world.output.of("gap")]
+
+
+@pytest.mark.parametrize("provider", [*GOODBYE, "assemblyai"])
+def test_a_device_that_is_away_for_an_hour(provider: str) -> None:
+    """After five minutes the session is ended, and paid for no longer; another one hears the device when it is back."""
+    world = simulate(provider=provider, seconds=3700.0, device_outages=((20.0, 3620.0),))
+    account(world)
+    opened, ended = world.emulator.log.of(log.Opened), world.emulator.log.of(log.Ended)
+    assert 2 == len(opened) == len(world.seen.dials)
+    assert 320.0 <= ended[0].at <= 330.0
+    assert 3620.0 <= opened[1].at <= 3623.0
+    assert after(world, 3622.0)
+    assert not [final for final in world.output.of("final") if final["late"]]
+
+
+def test_what_waits_is_transcribed_while_the_device_is_away() -> None:
+    """Ten minutes of audio behind an outage of the network, then no device: the session that hears them is not idle.
+
+    Five minutes after its last audio it is, and its goodbye brings the last words.
+    """
+    world = simulate(
+        provider="assemblyai",
+        seconds=2000.0,
+        in_order=True,
+        faults=(Fault(kind="drop", wall=30.0, count=1),),
+        dial_faults=(DialFault(kind="route", start=30.0, end=630.0),),
+        device_outages=((600.0, 1900.0),),
+    )
+    account(world)
+    lines = zip(world.output.times, world.output.lines, strict=True)
+    before = [(at, line["end"]) for at, line in lines if line["type"] == "final" and line["end"] < 605.0]
+    assert max(end for _, end in before) > 580.0
+    assert max(at for at, _ in before) < 1420.0
+    assert after(world, 1905.0)
 
 
 @EVERY

@@ -51,6 +51,17 @@ def test_cut_between_words_where_no_pause_is_near() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("lost_at", "back_at"), [(24.5, 95.0), (26.7, 95.0), (28.0, 95.0), (26.7, 28.1)])
+def test_hand_overs_while_the_device_is_away(lost_at: float, back_at: float) -> None:
+    """Limits do not wait for audio: sessions follow each other without any, and what is said later is all heard."""
+    world = simulate(seconds=120.0, limit_seconds=30.0, device_outages=((lost_at, back_at),))
+    account(world)
+    assert ["device"] == [line["cause"] for line in world.output.of("gap")]
+    assert len(openings(world)) >= 4
+    assert [w for final in world.output.of("final") for w in final["words"] if w["start"] > 100.0]
+
+
+@pytest.mark.slow
 def test_an_account_with_one_session_at_a_time() -> None:
     """Where the provider takes no second session, the old one says goodbye first, and before its limit."""
     world = simulate(seconds=150.0, limit_seconds=60.0, sessions_max=1)

@@ -1,10 +1,11 @@
-"""Loudness: levels, quiet stretches, exact zeros. The only module of `core` with numpy.
+"""Loudness: levels, quiet stretches, exact zeros, full scale. The only module of `core` with numpy.
 
 A room is never silent, so quiet is relative: below the noise floor that the meter has learnt, plus a margin. The
 floor follows quickly downwards and slowly upwards, so that a long sentence does not become the new floor. Exact zeros
 (a muted microphone, a noise gate) are quiet but no room: they only undo what was learnt of a loud one.
 """
 
+import math
 from collections import deque
 from dataclasses import dataclass, field, replace
 
@@ -29,6 +30,7 @@ ROOM_BLOCKS = 5
 RUMBLE_HZ = 150.0
 ROOM_RISE_DB_PER_SECOND = 0.1
 """A fan that is switched on takes minutes to become the room: until then it is sent, which is the safe side."""
+TENTHS = 10
 ROUNDING_SECONDS = 1e-6
 """Of a sum of blocks."""
 
@@ -43,6 +45,41 @@ def levels_db(pcm: bytes, rate: int) -> list[float]:
     blocks = samples[: count * size].reshape(count, size).astype(np.float64) / 32768.0
     power = np.mean(blocks * blocks, axis=1)
     return [float(level) for level in 10.0 * np.log10(np.maximum(power, 10.0 ** (FLOOR_DB_MIN / 10.0)))]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How loud a second of raw audio is."""
+
+    level_db: float
+    """RMS below full scale, without what is constant; of the loudest channel; -96 at least."""
+    swing_db: float
+    """Between its softest and its loudest tenth, without rumble: syllables and pauses swing, a fan does not."""
+    clipped_share: float
+    """Of the samples at either end of the scale, in the channel that has most of them."""
+    still: bool
+    """No sample differs from the one before: zeros, or the one value that a dead converter gives."""
+
+
+def reading(pcm: bytes, channels: int, channel: int = 0) -> Reading:
+    """Read the level of a second of interleaved audio: of one channel, counted from 1, or of all."""
+    samples = np.frombuffer(pcm, dtype="<i2").reshape(-1, channels)
+    heard = samples[:, channel - 1 : channel] if channel else samples
+    powers = np.var(heard, axis=0, dtype=np.float64) / 32768.0**2
+    loudest = int(powers.argmax())
+    steps = np.diff(heard[:, loudest].astype(np.float64)) / 32768.0
+    tenths = [_decibels(float(np.mean(part * part))) for part in np.array_split(steps, TENTHS) if len(part)]
+    clipped = ((heard == 32767) | (heard == -32768)).mean(axis=0).max()
+    return Reading(
+        level_db=_decibels(float(powers[loudest])),
+        swing_db=max(tenths, default=0.0) - min(tenths, default=0.0),
+        clipped_share=float(clipped),
+        still=not powers[loudest],
+    )
+
+
+def _decibels(power: float) -> float:
+    return 10.0 * math.log10(max(power, 10.0 ** (FLOOR_DB_MIN / 10.0)))
 
 
 @dataclass(slots=True)

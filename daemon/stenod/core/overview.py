@@ -16,7 +16,7 @@ from stenod.core.timeline import Settled, Span, State, Timeline
 SPANS_SHOWN = 5
 FATAL = "fatal"
 JOURNAL_LOST = {("journal", "lost"), ("journal", "damaged")}
-BACK = "back"
+GOOD_NEWS = frozenset({"back", "good"})
 PENDING = "pending"
 
 
@@ -155,7 +155,7 @@ def _stretch(name: str, start: int, end: int, moments: Moments) -> Stretch:
 def _troubles(statuses: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
     """The last word about each subject, where that is no good news."""
     last = {str(status.get("subject")): status for status in statuses}
-    yield from (status for status in last.values() if status.get("state") != BACK)
+    yield from (status for status in last.values() if status.get("state") not in GOOD_NEWS)
 
 
 def _attention(

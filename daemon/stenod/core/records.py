@@ -105,9 +105,9 @@ class Status(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="s
     id: str = ID_UNSET
     at: str
     subject: str
-    """`provider`, `device`, `journal`."""
+    """`provider`, `device`, `level`, `journal`, ..."""
     state: str
-    """`lost`, `back`, `fatal`, ..."""
+    """`lost`, `back`, `fatal`, ...; of a level `muted`, `clipping`, `quiet`, `good`."""
     reason: str
     remedy: str = ""
 

@@ -25,6 +25,8 @@ BEFORE_ALL = (0, -1)
 """Where no record is before."""
 ACCOUNTS_SHOWN = 5
 STATUSES_SHOWN = 5
+"""And the last one of each subject besides: what is wrong is still wrong when others have talked since."""
+STATUSES_SEARCHED = 500
 LINES_SEARCHED = 20_000
 """How far back a status record is looked for."""
 ACCOUNT_FIELDS = [field.name for field in fields(Account)]
@@ -140,7 +142,7 @@ def _no_stream(stream: str, directory: Path, known: Sequence[str]) -> str:
 
 
 def _survey(database: sqlite3.Connection, directory: Path, stream: str, rate: int, tail: int) -> Survey:
-    statuses = database.execute(STATUSES, (stream, LINES_SEARCHED, STATUSES_SHOWN)).fetchall()
+    statuses = database.execute(STATUSES, (stream, LINES_SEARCHED, STATUSES_SEARCHED)).fetchall()
     accounts = database.execute(ACCOUNTS, (stream, ACCOUNTS_SHOWN)).fetchall()
     anchors = database.execute("SELECT position, unix, pace FROM anchor WHERE stream = ? ORDER BY position", (stream,))
     return Survey(
@@ -151,13 +153,24 @@ def _survey(database: sqlite3.Connection, directory: Path, stream: str, rate: in
         anchors=[Anchor(position=position, unix=unix, pace=pace) for position, unix, pace in anchors],
         accounts=[Account(**dict(zip(ACCOUNT_FIELDS, row, strict=True))) for row in reversed(accounts)],
         sums=[_sum(row, rate) for row in database.execute(SUMS, (stream,))],
-        statuses=[records.parsed(line) for (line,) in reversed(statuses)],
+        statuses=_shown([records.parsed(line) for (line,) in statuses]),
         records=_records_after(database, stream, BEFORE_ALL),
         waiting={
             reader: _records_after(database, stream, place) for reader, place in _places(database, stream).items()
         },
         stored=_stored(directory / stream / "audio"),
     )
+
+
+def _shown(statuses: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return what is shown of status records that come newest first, oldest first."""
+    subjects: set[Any] = set()
+    shown = []
+    for number, status in enumerate(statuses):
+        if number < STATUSES_SHOWN or status.get("subject") not in subjects:
+            shown.append(status)
+        subjects.add(status.get("subject"))
+    return shown[::-1]
 
 
 def _records_after(database: sqlite3.Connection, stream: str, place: tuple[int, int]) -> int:

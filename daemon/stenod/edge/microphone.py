@@ -1,72 +1,55 @@
-"""A microphone as a source. PortAudio lives in a child process; this module is both sides of the pipe between.
+"""A microphone as a source. PortAudio lives in a child process (`edge/microphone_child`), started and heard here.
 
 Why a child: PortAudio lists devices once per process, can hang in `close`, prints to descriptors 1 and 2, and its
 callbacks need executable memory, which a hardened unit forbids. A child is killed and started again, whatever it does;
 it reads blocks and needs no callback.
 
-Invariants of the child:
-
-* Nothing delays a read: what does not fit into the pipe at once is dropped, counted, and told with the next block.
-  (A block that was begun is always finished.)
-* It ends when its standard input does, so it cannot outlive its parent. Ctrl-C is the parent's to decide.
-
-Invariants of the parent:
+Invariants:
 
 * A reader that is left, by cancellation too, leaves no process: SIGKILL, and two seconds for the reaping.
 * A microphone that has worked and is not there any more is lost, not misspelled: no `SourceError` after a first block.
+* What stops giving audio is lost within 1.5 s: a server that stalls tells nothing, and hands over all at once later.
 
-Facts, tried with PortAudio 19.6 on PulseAudio 16.1: a source that is unplugged and a server that dies make the blocking
-read fail at once (-9999); a server that stalls makes it wait, without an error, and then hands over all at once; the
-monitor of a null sink needs up to 1.8 s for its first block. Blocks of 20 ms come evenly, those of 100 ms in pairs.
+One that is away is waited for in the child, which looks once a second; between two such children there is a second too.
+So it is recorded again within two seconds of its return, and all of stenod takes 3 % of a core meanwhile.
 """
 
 import contextlib
 import json
 import os
-import signal
-import struct
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import astuple
-from functools import partial
 from typing import Any, NoReturn
 
-from stenod.core.clock import read_moment
-from stenod.core.microphones import NO_PORTAUDIO, Device, child_environment, inputs, match
+from stenod.core.microphone_pipe import (
+    EX_CONFIG,
+    FAILURE,
+    HEADER,
+    MAGIC,
+    OVERFLOWED_BLOCK,
+    PAYLOAD_BYTES_MAX,
+    STARTED,
+    VERSION,
+)
+from stenod.core.microphones import child_environment
 from stenod.core.source import Block, Reader, SourceError, SourceLost
 
-EX_UNAVAILABLE, EX_CONFIG = 69, 78
-BLOCKS_A_SECOND = 50
 PIPE_BYTES = 1 << 20
 """Over 20 s at 16 kHz mono; the most that Linux lets a plain user ask for."""
 START_SECONDS = 15.0
 """For Python and PortAudio to start, on a small machine that is busy starting everything else."""
+WAIT_SECONDS = 10.0
+"""How long a child waits for a device that is away. With its start it is shorter than what a watchdog allows."""
 FIRST_SECONDS = 5.0
-STALL_SECONDS = 2.0
+STALL_SECONDS = 1.5
+"""A loaded server makes pauses of half a second; a loss is to be told within two."""
 END_SECONDS = 2.0
 COMPLAINT_BYTES_MAX = 4096
 COMPLAINT_LINES = 3
 
-MAGIC = b"mic\n"
-VERSION = 2
-STARTED, BLOCK, OVERFLOWED_BLOCK, FAILURE = range(4)
-HEADER = struct.Struct("<4sBBHIIQddd")
-"""Magic, version, kind, channels, rate, bytes that follow, frames dropped before, the clocks of a `Moment`."""
-PAYLOAD_BYTES_MAX = 1 << 20
-NO_CHANNEL = (
-    "there is no channel {channel} in microphone '{name}', it has {channels} (capture.channel, capture.channel_names); "
-    "choose 1 to {channels}, or 0 for all"
-)
-CLOCKS = [
-    partial(time.clock_gettime, clock)
-    for clock in (time.CLOCK_MONOTONIC, getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC), time.CLOCK_REALTIME)
-]
-NO_MOMENT = (0.0, 0.0, 0.0)
-CHILD = (sys.executable, "-P", "-m", "stenod.edge.microphone")
+CHILD = (sys.executable, "-P", "-m", "stenod.edge.microphone_child")
 """-P: a file of the user's that is called like a module of ours is not imported for it."""
 
 
@@ -77,17 +60,40 @@ class Microphone:
     ends = False
     clocked = True
 
-    def __init__(self, device: str | None, *, rate: int, channel: int = 0, child: Sequence[str] = CHILD) -> None:
+    def __init__(
+        self,
+        device: str | None,
+        *,
+        rate: int,
+        channel: int = 0,
+        patient: bool = False,
+        child: Sequence[str] = CHILD,
+    ) -> None:
         """Name the device (None: the default one) as `core.microphones.match` takes it; `rate` is a wish.
 
-        `channel`: the one that is wanted of what comes, from 1; 0: all, and then one is enough.
+        `channel`: the one that is wanted of what comes, from 1; 0: all, and then one is enough. `patient`: one that was
+        never there is lost too, and waited for; else it is misspelled, and a person must act.
         """
         self.device = device
         self.rate = rate
         self.description = "the default microphone" if device is None else f"microphone '{device}'"
         self.worked = False
         """Whether a block has come from it, ever."""
-        self._child = [*child, str(rate), str(channel), *([] if device is None else [device])]
+        self.tried = False
+        """Whether it was opened before, ever."""
+        self._open_now = 0
+        self.patient = patient
+        self._child = tuple(child)
+        self._channel = channel
+
+    @property
+    def words(self) -> list[str]:
+        """The command of the child. The first one does not wait: what is wrong is to be told.
+
+        Neither does one beside another that is open: looking on and on might disturb that.
+        """
+        about = [str(self.rate), str(self._channel), str(WAIT_SECONDS if self.tried and not self._open_now else 0.0)]
+        return [*self._child, *about, *([] if self.device is None else [self.device])]
 
     def open(self, position_seconds: float) -> AbstractAsyncContextManager[Reader]:
         """Start to record; `position_seconds` means nothing to it."""
@@ -98,16 +104,19 @@ class Microphone:
     async def _opened(self) -> AsyncIterator[Reader]:
         import trio
 
+        words, self.tried = self.words, True
         process = await trio.lowlevel.open_process(
-            self._child,
+            words,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=child_environment(os.environ),
         )
+        self._open_now += 1
         try:
             yield _MicrophoneReader(self, process)
         finally:
+            self._open_now -= 1
             process.kill()
             with trio.CancelScope(shield=True):
                 for pipe in filter(None, (process.stdin, process.stdout, process.stderr)):
@@ -124,7 +133,7 @@ class _MicrophoneReader:
         self._complaints = process.stderr
         self._complaint = b""
         self._received = bytearray()
-        self._patience_seconds = START_SECONDS
+        self._patience_seconds = START_SECONDS + WAIT_SECONDS
         _enlarge(self._audio.fileno())
 
     async def read(self) -> Block:
@@ -141,7 +150,7 @@ class _MicrophoneReader:
                     raise SourceLost(await self._farewell())
                 self._received += some
             if scope.cancelled_caught:
-                raise SourceLost(f"{self._source.description} gives no audio for {self._patience_seconds:.0f} s")
+                raise SourceLost(f"{self._source.description} gives no audio for {self._patience_seconds:g} s")
 
     def _taken(self) -> Block | None:
         """Take the next block from what was received; None if there is none yet."""
@@ -174,9 +183,10 @@ class _MicrophoneReader:
         return None
 
     def _fail(self, failure: dict[str, Any]) -> NoReturn:
-        if failure["exit_code"] is None or self._source.worked:
+        exit_code = failure["exit_code"]
+        if exit_code is None or self._source.worked or (self._source.patient and exit_code != EX_CONFIG):
             raise SourceLost(failure["message"])
-        raise SourceError(failure["message"], failure["exit_code"])
+        raise SourceError(failure["message"], exit_code)
 
     def _hear(self) -> None:
         """Take what PortAudio and the libraries under it print, and keep the end of it."""
@@ -204,126 +214,3 @@ def _enlarge(fd: int) -> None:
     if hasattr(fcntl, "F_SETPIPE_SZ"):
         with contextlib.suppress(OSError):
             fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
-
-
-class Outlet:
-    """The child's end of the pipe: takes blocks and never waits."""
-
-    def __init__(self, fd: int) -> None:
-        self._fd = fd
-        self._rest = b""
-        self._dropped = 0
-        os.set_blocking(fd, False)
-
-    def started(self) -> None:
-        """Say that the device is open."""
-        self._rest += HEADER.pack(MAGIC, VERSION, STARTED, 0, 0, 0, 0, *NO_MOMENT)
-        self._flush()
-
-    def offer(self, pcm: bytes, *, rate: int, channels: int, overflowed: bool) -> None:
-        """Hand a block over, or drop and count it if the one before it is not written yet."""
-        moment = read_moment(*CLOCKS)
-        self._flush()
-        if self._rest:
-            self._dropped += len(pcm) // (2 * channels)
-            return
-        kind = OVERFLOWED_BLOCK if overflowed else BLOCK
-        about = (channels, rate, len(pcm), self._dropped, *astuple(moment))
-        self._rest = HEADER.pack(MAGIC, VERSION, kind, *about) + pcm
-        self._dropped = 0
-        self._flush()
-
-    def fail(self, message: str, exit_code: int | None) -> None:
-        """Say why there will be no more, after what was begun; the one thing that may wait."""
-        payload = json.dumps({"message": message, "exit_code": exit_code}).encode()
-        self._rest += HEADER.pack(MAGIC, VERSION, FAILURE, 0, 0, len(payload), 0, *NO_MOMENT) + payload
-        os.set_blocking(self._fd, True)
-        while self._rest:
-            self._flush()
-
-    def _flush(self) -> None:
-        """Write what can be written now."""
-        with contextlib.suppress(BlockingIOError):
-            if self._rest:
-                self._rest = self._rest[os.write(self._fd, self._rest) :]
-
-
-def record(outlet: Outlet, wanted: str | None, rate: int, channel: int = 0) -> NoReturn:
-    """Read the device for ever; raises `SourceError` and `SourceLost`."""
-    try:
-        import sounddevice
-    except OSError as error:
-        raise SourceError(NO_PORTAUDIO.format(reason=error), EX_UNAVAILABLE) from error
-    tables = (sounddevice.query_devices(), sounddevice.query_hostapis(), sounddevice.default.device[0])
-    device = match(inputs(*tables), wanted)
-    if channel > device.channels:
-        raise SourceError(NO_CHANNEL.format(channel=channel, name=device.name, channels=device.channels), EX_CONFIG)
-    try:
-        stream, rate, channels = _stream(sounddevice, device, rate, channel)
-        stream.start()
-        outlet.started()
-        while True:
-            pcm, overflowed = stream.read(rate // BLOCKS_A_SECOND)
-            outlet.offer(bytes(pcm), rate=rate, channels=channels, overflowed=overflowed)
-    except sounddevice.PortAudioError as error:
-        raise SourceLost(f"microphone '{device.name}': {error}") from error
-
-
-def _stream(sounddevice: Any, device: Device, rate: int, channel: int = 0) -> tuple[Any, int, int]:
-    """Open the device as it is wanted (mono, at this rate), or as near to it as it goes."""
-    refusals = []
-    for channels in _channels(device.channels, channel):
-        for attempt in dict.fromkeys((rate, device.rate)):
-            try:
-                stream = sounddevice.RawInputStream(
-                    device=device.index,
-                    samplerate=attempt,
-                    channels=channels,
-                    dtype="int16",
-                    blocksize=attempt // BLOCKS_A_SECOND,
-                )
-            except sounddevice.PortAudioError as error:
-                refusals.append(error)
-            else:
-                return stream, attempt, channels
-    raise refusals[0]
-
-
-def _channels(channels: int, channel: int) -> list[int]:
-    """Return with how many channels to try a device that has so many, the best first.
-
-    A sound server that gives fewer than there are mixes them, which is fine where all are wanted. For the first and the
-    second one stereo comes first all the same: servers claim channels by the dozen, and have two.
-    """
-    if channel == 0:
-        return sorted({1, min(2, channels), channels})
-    wanted = [min(2, channels), channels] if channel <= 2 else [channels, channel]
-    return list(dict.fromkeys(wanted))
-
-
-def _end_with_parent() -> None:
-    with contextlib.suppress(OSError):
-        while os.read(0, 1):
-            pass
-    os._exit(0)
-
-
-def main(rate: str, channel: str = "0", device: str | None = None) -> NoReturn:
-    """Be the child: record to descriptor 1."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    outlet = Outlet(os.dup(1))
-    os.dup2(2, 1)  # PortAudio's back ends print to both
-    os.set_blocking(2, False)  # and must not wait for whoever reads that
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    try:
-        record(outlet, device, int(rate), int(channel))
-    except SourceError as error:
-        outlet.fail(str(error), error.exit_code)
-        os._exit(error.exit_code)
-    except SourceLost as lost:
-        outlet.fail(str(lost), None)
-        os._exit(0)  # not through PortAudio's own end, which can hang
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

@@ -16,9 +16,10 @@ from stenod.core.log import Log
 from stenod.core.source import READ_AHEAD_SECONDS, Block, Reader, Source, SourceLost
 from stenod.tasks.intake import Converter, Intake
 from stenod.tasks.journal import Journal
+from stenod.tasks.levels import Levels
 
-REOPEN_SECONDS = (0.25, 0.5, 1.0, 2.0)
-"""Delays before a lost source is opened again; the last one repeats."""
+REOPEN_SECONDS = (0.25, 0.5, 1.0)
+"""Delays before a lost source is opened again; the last one repeats. With the start of a child it is within 2 s."""
 STEADY_SECONDS = 10.0
 """A source that delivered for so long is lost anew; before, it is still the same loss."""
 CRYSTAL_DEVIATION_MAX = 0.001
@@ -39,8 +40,12 @@ class Capture:
         origin: int = 0,
         boot: str = "",
         synchronised: Callable[[], bool] = lambda: True,
+        channel: int = 0,
     ) -> None:
-        """`boot` names this start of the machine (empty: unknown), `synchronised` whether its clock was set."""
+        """`boot` names this start of the machine (empty: unknown), `synchronised` whether its clock was set.
+
+        `channel`: which one of the source's the converter takes, from 1; 0: all.
+        """
         self._source = source
         self._origin = origin
         """Where on the timeline a source that can be read again begins."""
@@ -56,6 +61,7 @@ class Capture:
             boot=boot,
             synchronised=synchronised,
         )
+        self._levels = Levels(source=source.description, channel=channel, journal=journal, clock=clock, log=log)
         self._live = source.live
         self._opened = False
         """Whether anything ever came."""
@@ -116,6 +122,8 @@ class Capture:
                     await self._resume(block, moment)
                     came = True
                 await self._intake.take(block, moment)
+            if self._live:
+                self._levels.hear(block)
             await self._hold_back(moment.boottime)
         return came
 

@@ -124,6 +124,9 @@ class Handover:
         Returns where the new one's share begins.
         """
         start = self.cutting.cut(old, cut)
+        if new.ahead and start < new.sent_map.origin:
+            # Hardly anything has come since it hears ahead (the device is away): before that nobody else heard.
+            start = old.trusted_until = new.sent_map.origin
         self.course.begin(new, start, cut if start == cut else None)
         return start
 

@@ -17,6 +17,7 @@ import trio
 from stenod.core.clock import Clock
 from stenod.core.log import Log
 from stenod.core.rotation import RotationPlan
+from stenod.tasks.absence import Absence
 from stenod.tasks.backlog import Backlog
 from stenod.tasks.course import Course
 from stenod.tasks.cutting import CUT_SECONDS, Cutting
@@ -78,6 +79,7 @@ class Supervisor:
         self._clock = clock
         self._log = log
         self._hush = hush
+        self._absence = Absence(journal, clock)
         self._course = Course(journal, clock, live=live, in_order=options.in_order)
         self._cutting = Cutting(
             journal=journal,
@@ -202,6 +204,11 @@ class Supervisor:
             self._course.up.set()
             await self._hush.sound(self._course.leaving)
             self._course.lost()
+        if self._is_absent(self._journal.first_pending(self._course.floor)):
+            self._course.turn("parked until audio comes")
+            self._course.up.set()
+            await self._absence.over(self._course.leaving)
+            self._course.lost()
 
     async def _open(self, nursery: trio.Nursery) -> Session | None:
         """Open a session at the first pending sample, or at the tail; None when we are leaving instead."""
@@ -256,7 +263,7 @@ class Supervisor:
                     session.trusted_until = self._journal.first_pending(self._journal.replay_start(session.sent))
                 session.cut(session.sent)
                 await session.over.wait()
-            elif self._hush is not None and self._hush.parks:
+            elif self._is_absent(session.sent) or (self._hush is not None and self._hush.parks):
                 self._log.info("session.parked", session=session.name)
                 session.cut(session.sent)
                 await session.over.wait()
@@ -297,6 +304,11 @@ class Supervisor:
         now = self._clock.now()
         limit_at = self._cutting.moments(old).limit_at
         return await self._handover.rotate(nursery, old, RotationPlan(now, now + CUT_SECONDS, limit_at), opening)
+
+    def _is_absent(self, sent: int) -> bool:
+        """Whether all is sent, and nothing has come for long; at the end of the audio a session ends by itself."""
+        journal = self._journal
+        return self._course.live and sent >= journal.tail and self._absence.lasts and not journal.finished
 
     def _is_clogged(self, session: Session) -> bool:
         """Whether much was sent that nothing settles: without words, what was sent in a hurry stays unproven."""

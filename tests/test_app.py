@@ -385,7 +385,7 @@ async def test_how_it_is_from_beginning_to_end(autojump_clock: trio.abc.Clock, n
     opening, connecting, live = await health_at(house, 0.05, 2.0, 19.9)
     assert (False, Device.OPENING) == (begun.ready, begun.streams[0].device)
     assert (Device.OPENING, False, None) == (opening.device, opening.ready, opening.last_final_at)
-    assert (Device.UP, "connecting", False, None) == (
+    assert (Device.UP, "connecting to a provider", False, None) == (
         connecting.device,
         connecting.state,
         connecting.ready,
@@ -412,7 +412,7 @@ async def test_how_it_is_when_the_provider_refuses(autojump_clock: trio.abc.Cloc
     assert held.held is not None
     assert (True, False, None) == (held.alive, held.ready, held.session)
     assert held.held.remedy
-    assert held.state == f"held: {held.held.reason}"
+    assert held.state == f"held: {held.held.reason} {held.held.remedy}"
     assert (True, None, "toy") == (back.ready, back.held, back.provider)
 
 

@@ -243,7 +243,10 @@ class SilentNotifier:
         """Note when."""
         self.ready_at = trio.current_time()
 
-    def stopping(self) -> None:
+    def reloading(self) -> None:
+        """Do nothing."""
+
+    def stopping(self, seconds_max: float) -> None:
         """Do nothing."""
 
     def status(self, text: str) -> None:

@@ -21,7 +21,10 @@ from stenod.services import SERVICES
 from stenod.unit import HIDDEN, HOMES, Place, drop_in, sound_server, under
 from stenod.values import notation
 
-ELSEWHERE = "install it where every user can read it: python3 -m venv /opt/stenod && /opt/stenod/bin/pip install stenod"
+ELSEWHERE = (
+    "install it where every user can read it: python3 -m venv /opt/stenod && /opt/stenod/bin/pip install "
+    "/path/to/the/clone"
+)
 OPEN, PRIVATE = 0o644, 0o600
 OTHERS = {True: stat.S_IXOTH, False: stat.S_IROTH}
 """What a user without rights of its own needs of a folder, and of a file."""

@@ -1,9 +1,8 @@
 """What tests with real parts share: a part that is missing skips them, or, where all must run, fails them."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
 from daemon import Beside, run_together
@@ -11,15 +10,6 @@ from machine import PARTS as MACHINE_PARTS
 from machine import Machine, NoMachine
 from parts import lack, require_program
 from soundserver import PARTS, SoundServer
-
-HERE = Path(__file__).parent
-
-
-def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
-    """Keep these tests in one process where pytest runs in several: they mind what else runs on the machine."""
-    for item in items:
-        if HERE in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("real"))
 
 
 @pytest.fixture(scope="module")

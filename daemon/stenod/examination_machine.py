@@ -24,7 +24,7 @@ from stenod.core.diagnosis import (
     wrong,
 )
 from stenod.core.verdict import ExitCode
-from stenod.edge import service_manager
+from stenod.edge import systemctl
 from stenod.edge.dialling import Dialler, UntrustedError
 from stenod.edge.state_directory import condition, home
 from stenod.edge.system_clock import SystemClock
@@ -127,4 +127,4 @@ async def _clock() -> Finding:
 
 
 async def _service() -> Finding:
-    return of_units(await service_manager.units())
+    return of_units(await systemctl.units())

@@ -1,7 +1,8 @@
 """systemd's service manager, asked and told by its own programs: `systemctl`, `systemd-creds`.
 
-It does not know what a stenod service is. What fails is one error, with what systemd said. A key goes through standard
-input, never through a command line.
+It does not know what a stenod service is. `ServiceManager` acts: what fails is one error, with what systemd said.
+`units` looks, within seconds: no answer is no error there. A key goes through standard input, never through a command
+line.
 
 Facts: sd_booted(3) says how to tell that systemd runs. `systemctl show` prints `NAME=value` lines and ends well for
 units that there are not (LoadState=not-found). A user's manager has its socket below XDG_RUNTIME_DIR. Encrypted
@@ -9,12 +10,23 @@ credentials are the system manager's only, from systemd 250 on; a user's manager
 """
 
 import os
+import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from stenod.core.verdict import ExitCode
 
+if TYPE_CHECKING:
+    from stenod.core.diagnosis import Unit
+
+BOOTED = Path("/run/systemd/system")
+"""There where systemd is the init."""
+UNITS = ("stenod.service", "stenod@*.service")
+PROPERTIES = "Id,LoadState,ActiveState,SubState,UnitFileState,Result,ExecMainStatus,StatusText"
+ANSWER_SECONDS = 3.0
+"""How long `units` waits for a manager."""
 SECONDS_MAX = 900.0
 """Longer than any start or stop that a unit of ours allows."""
 
@@ -36,7 +48,7 @@ class ServiceManager:
 
     def require(self) -> None:
         """Raise `ManagerError` where it does not run."""
-        if not Path("/run/systemd/system").is_dir():
+        if not BOOTED.is_dir():
             raise ManagerError(
                 "systemd does not run here (in a container, or with another init): start `stenod run` by what does"
             )
@@ -61,7 +73,7 @@ class ServiceManager:
         """Return properties of a unit; empty ones where there is no such unit."""
         words = ["systemctl", *(["--user"] if self._user else []), "show", unit, "--property", ",".join(names)]
         said = self._run(words).stdout.decode(errors="replace")
-        found = dict(line.partition("=")[::2] for line in said.splitlines())
+        found = _properties(said)
         return {name: found.get(name, "") for name in names}
 
     def encrypted(self, name: str, secret: str) -> bytes | None:
@@ -87,3 +99,47 @@ class ServiceManager:
             return subprocess.CompletedProcess(list(words), 127, b"", f"there is no {words[0]}".encode())
         except subprocess.TimeoutExpired:
             return subprocess.CompletedProcess(list(words), 124, b"", f"it takes over {SECONDS_MAX:.0f} s".encode())
+
+
+async def units(booted: Path = BOOTED, program: str = "systemctl") -> "list[Unit] | None":
+    """Return our units that are installed or loaded, of the system and of the user; None where systemd does not run.
+
+    Within 3 s a manager; one without a bus, or of a user without a session, has none.
+    """
+    import trio  # whoever acts needs none of it
+
+    path = _program(booted, program)
+    if path is None:
+        return None
+    found = []
+    for user in (False, True):
+        words = [path, *(["--user"] if user else []), "show", f"--property={PROPERTIES}", *UNITS]
+        with trio.move_on_after(ANSWER_SECONDS):
+            done = await trio.run_process(words, capture_stdout=True, stderr=subprocess.DEVNULL, check=False)
+            shown = map(_properties, done.stdout.decode(errors="replace").split("\n\n"))
+            found += [_unit(one, user=user) for one in shown if one.get("LoadState") == "loaded"]
+    return found
+
+
+def _program(booted: Path, program: str) -> str | None:
+    return shutil.which(program) if booted.is_dir() else None
+
+
+def _unit(shown: Mapping[str, str], *, user: bool) -> "Unit":
+    from stenod.core.diagnosis import Unit
+
+    return Unit(
+        name=shown.get("Id", "").removesuffix(".service"),
+        active=shown.get("ActiveState", ""),
+        sub=shown.get("SubState", ""),
+        enabled=shown.get("UnitFileState", ""),
+        result=shown.get("Result", ""),
+        status=shown.get("ExecMainStatus", ""),
+        text=shown.get("StatusText", ""),
+        user=user,
+    )
+
+
+def _properties(said: str) -> dict[str, str]:
+    """Return what `systemctl show` says of one unit."""
+    return dict(line.split("=", 1) for line in said.splitlines() if "=" in line)

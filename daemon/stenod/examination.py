@@ -12,14 +12,12 @@ import trio
 from stenod.config import Loaded
 from stenod.core.diagnosis import SKIPPED, Finding, Mark, skipped, wrong
 from stenod.core.log import Log
+from stenod.edge.telemetry import MASK, SECRET_CHARACTERS_MIN
 
-MASK = "****"
 EXAMINATION_SECONDS = 28.0
 """For all of it; leaving what is open at the end may take two more."""
 STEP_SECONDS = 5.0
 NO_TIME = "no time"
-SECRET_CHARACTERS_MIN = 6
-"""As in the log: shorter ones are no secrets, and masking them would tear sentences apart."""
 
 
 @dataclass(slots=True)

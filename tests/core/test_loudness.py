@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from stenod.core.loudness import SILENCE, Loudness, Sound, loudest
+from stenod.core.gauge import Level
+from stenod.core.loudness import SILENCE, Loudness, loudest
 
 RATE = 16000
 
@@ -22,7 +23,7 @@ def test_a_tone_has_its_level_and_its_peak(channels: int) -> None:
     found = Loudness.of(tone(3276.8, channels=channels), RATE, channels)
     assert found.peak_db == pytest.approx(-20.0, abs=0.01)
     assert found.level_db == pytest.approx(-23.0, abs=0.1)
-    assert (Sound.GOOD, 0.0) == (found.sound, found.clipped_share)
+    assert (Level.GOOD, 0.0) == (found.sound, found.clipped_share)
 
 
 def test_the_level_is_that_of_the_loudest_20_ms() -> None:
@@ -39,17 +40,17 @@ def test_less_than_a_block_is_measured_as_a_whole() -> None:
 @pytest.mark.parametrize(
     ("pcm", "sound"),
     [
-        (bytes(2 * RATE), Sound.MUTED),
-        (bytes(2 * RATE - 2) + b"\x01\x00", Sound.QUIET),
-        (tone(20.0), Sound.QUIET),
-        (tone(200.0), Sound.GOOD),
-        (tone(32767.0 * 1.5), Sound.CLIPPING),
-        (tone(200.0) + b"\xff\x7f", Sound.GOOD),
-        (b"", Sound.MUTED),
+        (bytes(2 * RATE), Level.MUTED),
+        (bytes(2 * RATE - 2) + b"\x01\x00", Level.QUIET),
+        (tone(20.0), Level.QUIET),
+        (tone(200.0), Level.GOOD),
+        (tone(32767.0 * 1.5), Level.CLIPPING),
+        (tone(200.0) + b"\xff\x7f", Level.GOOD),
+        (b"", Level.MUTED),
     ],
     ids=["zeros", "one-step", "quiet", "speech", "clipping", "click", "nothing"],
 )
-def test_each_has_its_word(pcm: bytes, sound: Sound) -> None:
+def test_each_has_its_word(pcm: bytes, sound: Level) -> None:
     """One step of one sample is no zero; one full sample is a click and no clipping."""
     assert sound is Loudness.of(pcm, RATE).sound
 

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from stenod.core.loudness import Loudness, Sound
+from stenod.core.gauge import Level
+from stenod.core.loudness import Loudness
 from stenod.core.verdict import ExitCode, Rule
 
 GB = 1_000_000_000
@@ -105,26 +106,26 @@ def of_failure(rule: Rule, text: str) -> Finding:
 def of_level(loudness: Loudness, *, live: bool = True) -> Finding:
     """Return what a second of audio says about its source; one that is not `live` may begin in silence."""
     figures = f"level {loudness.level_db:.0f} dB, peak {loudness.peak_db:.0f} dB"
-    if not live and loudness.sound in (Sound.MUTED, Sound.QUIET):
+    if not live and loudness.sound in (Level.MUTED, Level.QUIET):
         return odd(f"it begins very quiet, {figures}", "fine if it becomes louder")
     match loudness.sound:
-        case Sound.MUTED:
+        case Level.MUTED:
             return wrong(
                 "exact zeros: the microphone is muted, or nothing is plugged in",
                 "unmute it in the mixer or with its switch, and look at `stenod devices --watch`",
                 ExitCode.NO_INPUT,
             )
-        case Sound.CLIPPING:
+        case Level.CLIPPING:
             return odd(
                 f"clipping ({loudness.clipped_share:.1%} of it is at full scale), {figures}",
                 "turn the microphone's gain down",
             )
-        case Sound.QUIET:
+        case Level.QUIET:
             return odd(
                 f"very quiet, {figures}",
                 "fine if nobody spoke; otherwise turn its gain up, or find the right one with `stenod devices --watch`",
             )
-        case Sound.GOOD:
+        case Level.GOOD:
             return good(figures)
 
 

@@ -34,7 +34,7 @@ FORGET_SECONDS = 6 * 3600
 
 
 class Level(StrEnum):
-    """In the order in which one hides another."""
+    """What a level says about the microphone, in the order in which one hides another."""
 
     MUTED = "muted"
     CLIPPING = "clipping"

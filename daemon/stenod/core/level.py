@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
+from stenod.core.zeros import is_zeros
+
 Samples = npt.NDArray[np.float64]
 
 BLOCK_SECONDS = 0.02
@@ -63,7 +65,7 @@ class Reading:
 
 def reading(pcm: bytes, channels: int, channel: int = 0) -> Reading:
     """Read the level of a second of interleaved audio: of one channel, counted from 1, or of all."""
-    if pcm.count(0) == len(pcm):  # a mute of a day costs next to nothing
+    if is_zeros(pcm):  # a mute of a day costs next to nothing
         return Reading(level_db=FLOOR_DB_MIN, swing_db=0.0, clipped_share=0.0, still=True)
     samples = np.frombuffer(pcm, dtype="<i2").reshape(-1, channels)
     heard = samples[:, channel - 1 : channel] if channel else samples

@@ -8,28 +8,16 @@ import math
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
+from stenod.core.gauge import CLIPPED_SHARE, Level
 from stenod.core.level import FLOOR_DB_MIN, levels_db
 
 FULL_SCALE = 32768.0
 QUIET_DB = -60.0
 """The loudest 20 ms of speech at arm's length is 20 dB louder with any microphone that is turned up; a room in which
 nobody speaks is about as quiet."""
-CLIPPED_SHARE = 0.001
-"""Of the samples: a single full one is a click."""
 SAMPLE_BYTES = 2
 SAMPLE_MIN, SAMPLE_MAX = -32768, 32767
-
-
-class Sound(StrEnum):
-    """What a level says about the microphone."""
-
-    MUTED = "muted"
-    """Exact zeros: no room is so quiet, so a switch or a mixer is off."""
-    QUIET = "quiet"
-    CLIPPING = "clipping"
-    GOOD = "good"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +43,13 @@ class Loudness:
         return cls(max(levels), _db(max(highest, -lowest)), clipped / len(samples))
 
     @property
-    def sound(self) -> Sound:
+    def sound(self) -> Level:
         """What it says about the microphone."""
         if self.peak_db <= FLOOR_DB_MIN:
-            return Sound.MUTED
+            return Level.MUTED
         if self.clipped_share > CLIPPED_SHARE:
-            return Sound.CLIPPING
-        return Sound.QUIET if self.level_db < QUIET_DB else Sound.GOOD
+            return Level.CLIPPING
+        return Level.QUIET if self.level_db < QUIET_DB else Level.GOOD
 
 
 SILENCE = Loudness(FLOOR_DB_MIN, FLOOR_DB_MIN, 0.0)

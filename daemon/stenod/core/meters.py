@@ -6,8 +6,9 @@ highest of the last two seconds. What is only zeros says so, what gives no audio
 
 from dataclasses import dataclass, field
 
+from stenod.core.gauge import Level
 from stenod.core.level import FLOOR_DB_MIN
-from stenod.core.loudness import SILENCE, Loudness, Sound, loudest
+from stenod.core.loudness import SILENCE, Loudness, loudest
 from stenod.core.source import Block
 
 WINDOW_SECONDS = 0.1
@@ -25,10 +26,10 @@ BUSY_SIGNS = ("-9985", "busy", "not found", "no input device")
 """PortAudio's `paDeviceUnavailable`, what ALSA says, and what we say: PortAudio leaves out a card that is in use."""
 BUSY = "busy or gone: another program may have it, or another name of it in this list"
 SAYINGS = {
-    Sound.MUTED: "muted?",
-    Sound.QUIET: "quiet",
-    Sound.CLIPPING: "clipping",
-    Sound.GOOD: "",
+    Level.MUTED: "muted?",
+    Level.QUIET: "quiet",
+    Level.CLIPPING: "clipping",
+    Level.GOOD: "",
 }
 
 
@@ -74,7 +75,7 @@ class Meter:
         self._all = loudest([self._all, loudness])
         self._peaks = [(at, db) for at, db in self._peaks if now - at < HOLD_SECONDS and db > loudness.peak_db]
         self._peaks.append((now, loudness.peak_db))
-        if loudness.sound is not Sound.MUTED:
+        if loudness.sound is not Level.MUTED:
             self._zeros_from = None
         elif self._zeros_from is None:
             self._zeros_from = now
@@ -106,10 +107,10 @@ class Meter:
             return self.trouble
         if now - self.heard_at > STALE_SECONDS:
             return "no audio comes"
-        if self.now_loud.sound is Sound.MUTED:
+        if self.now_loud.sound is Level.MUTED:
             long = self._zeros_from is not None and now - self._zeros_from >= MUTED_SECONDS
-            return SAYINGS[Sound.MUTED] if long else ""
-        return SAYINGS[self.now_loud.sound] if self.now_loud.sound is Sound.CLIPPING else ""
+            return SAYINGS[Level.MUTED] if long else ""
+        return SAYINGS[self.now_loud.sound] if self.now_loud.sound is Level.CLIPPING else ""
 
 
 def lines(meters: list[Meter], now: float, *, width: int, height: int, glyphs: Glyphs = BLOCKS) -> list[str]:

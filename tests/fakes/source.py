@@ -54,13 +54,18 @@ class ScriptedSource:
 
     async def read(self) -> Block | None:
         """Play the next step."""
-        await trio.lowlevel.checkpoint()
-        for step in self._steps:
-            match step:
-                case Block():
-                    return step
-                case Exception():
-                    raise step
-                case _:
-                    await trio.sleep(step)
-        return None
+        return await played(self._steps)
+
+
+async def played(steps: Iterable[Step]) -> Block | None:
+    """Play to the next block; None at the end."""
+    await trio.lowlevel.checkpoint()
+    for step in steps:
+        match step:
+            case Block():
+                return step
+            case Exception():
+                raise step
+            case _:
+                await trio.sleep(step)
+    return None

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 import pytest
 import trio
 
-from fakes.source import RATE, Step, block, speech
+from fakes.source import RATE, Step, block, played, speech
 from stenod.core.source import Block, Reader, SourceError, SourceLost
 from stenod.tasks.relief import Relief
 
@@ -44,16 +44,7 @@ class Player:
         self._steps = steps
 
     async def read(self) -> Block | None:
-        await trio.lowlevel.checkpoint()
-        for step in self._steps:
-            match step:
-                case Block():
-                    return step
-                case Exception():
-                    raise step
-                case _:
-                    await trio.sleep(step)
-        return None
+        return await played(self._steps)
 
 
 def sound(seconds: float, start: int = 0) -> Iterator[Step]:

@@ -31,7 +31,10 @@ from stenod.config import (
     state_directory,
     value_at,
 )
+from stenod.edge.state_directory import LEDGER_NAME, LOCK_NAME, RESERVE_NAME
+from stenod.edge.status_socket import NAME as SOCKET_NAME
 
+OWN_FILES = (LEDGER_NAME, f"{LEDGER_NAME}-wal", LOCK_NAME, RESERVE_NAME, SOCKET_NAME)
 CONFIG = Path(__file__).parent.parent / "config"
 HEAD = """\
 # stenod's configuration: every option, at its default.
@@ -180,8 +183,9 @@ def test_everything_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
     )
     table = "a table of texts, numbers, true or false, and lists of texts"
     allowed = ", ".join(f'"{name}"' for name in cli.PROVIDERS)
+    name_rule = "1 to 64 letters, digits, dots, underscores, hyphens; no name of the journal's own files"
     assert [
-        f'stream: "a b" is not fit; allowed: 1 to 64 letters, digits, dots, underscores, hyphens ({path}:1)',
+        f'stream: "a b" is not fit; allowed: {name_rule} ({path}:1)',
         f'providers: "asemblyai" is unknown; allowed: a list of {allowed} ({path}:2)',
         f"chunk_ms: unknown; did you mean `pacer.chunk_ms`? ({path}:3)",
         f"output: 3 is no table; allowed: a table [output] ({path}:4)",
@@ -375,6 +379,10 @@ def test_variables_carry_lists_tables_and_truth() -> None:
         ("STENOD_STREAM", "x" * 65),
         ("STENOD_STREAM", "a\n"),
         ("STENOD_STREAM", "\udc80"),
+        *[
+            ("STENOD_STREAM", name)
+            for name in (LEDGER_NAME, f"{LEDGER_NAME}-wal", LOCK_NAME, RESERVE_NAME, SOCKET_NAME)
+        ],
         ("STENOD_CAPTURE_INPUT", ""),
         ("STENOD_CAPTURE_INPUT", "mic:"),
         ("STENOD_CAPTURE_INPUT", "command: "),

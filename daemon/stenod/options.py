@@ -22,7 +22,8 @@ Parameter = bool | int | float | str | tuple[str, ...]
 StreamName = Annotated[
     str,
     Meta(
-        pattern=r"^(?!\.+\Z)[A-Za-z0-9._-]{1,64}\Z", description="1 to 64 letters, digits, dots, underscores, hyphens"
+        pattern=r"^(?!\.+\Z)(?!(?:lock|reserve|health\.socket|ledger\.sqlite.*)\Z)[A-Za-z0-9._-]{1,64}\Z",
+        description="1 to 64 letters, digits, dots, underscores, hyphens; no name of the journal's own files",
     ),
 ]
 ModelName = Annotated[str, Meta(min_length=1, max_length=100, description="a name of 1 to 100 characters")]

@@ -10,7 +10,7 @@ from random import Random
 
 import trio
 
-from fakes.connection import FakeConnection
+from fakes.connection import FakeConnection, fetch_nothing
 from fakes.journal import Disk
 from fakes.log import FakeLog
 from fakes.source import ScriptedSource, block, quiet, speech
@@ -175,6 +175,7 @@ async def test_a_provider_nobody_knows(autojump_clock: trio.abc.Clock) -> None:
         options=SessionOptions(),
         clock=clock,
         connect=connect,
+        fetch=fetch_nothing,
         until_open=until_open,
         log=log,
     )

@@ -83,3 +83,8 @@ class FakeConnection:
     def _notify(self) -> None:
         changed, self._changed = self._changed, trio.Event()
         changed.set()
+
+
+async def fetch_nothing(url: str, headers: tuple[tuple[str, str], ...], *, seconds: float) -> tuple[int, str]:
+    """Fail: most dialects know at once how to open a session."""
+    raise AssertionError(f"nobody should have asked for {url}")

@@ -8,7 +8,7 @@ from random import Random
 
 import trio
 
-from fakes.connection import FakeConnection
+from fakes.connection import FakeConnection, fetch_nothing
 from fakes.journal import Disk
 from fakes.log import FakeLog
 from fakes.source import ScriptedSource, block, quiet, speech
@@ -93,6 +93,7 @@ class House:
             options=SessionOptions(),
             clock=clock,
             connect=self._connect,
+            fetch=fetch_nothing,
             until_open=until_open,
             log=log,
             hush=self._hush,

@@ -6,6 +6,7 @@ from typing import Any
 import trio
 
 from fakes.clock import FakeClock
+from fakes.connection import fetch_nothing
 from fakes.dialect import Behaviour, ToyDialect, ToyServer
 from fakes.journal import Disk
 from fakes.log import FakeLog
@@ -72,6 +73,7 @@ class Theatre:
             options=SessionOptions(),
             clock=self.clock,
             connect=self.server.connect,
+            fetch=fetch_nothing,
             until_open=until_open,
             log=self.log,
         )

@@ -18,6 +18,7 @@ import numpy as np
 import trio
 import trio.testing
 
+from fakes.connection import fetch_nothing
 from stenod.app import Daemon, Outcome
 from stenod.core import records
 from stenod.core.backoff import Backoff, OpeningBudget
@@ -538,6 +539,7 @@ class World:
                 or SessionOptions(chunk_seconds=conditions.chunk_seconds, ping_seconds=conditions.ping_seconds),
                 clock=self.clock,
                 connect=self._connect,
+                fetch=fetch_nothing,
                 until_open=retry.until_open,
                 log=self.log,
                 hush=hush,

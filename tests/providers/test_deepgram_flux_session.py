@@ -7,7 +7,7 @@ import pytest
 import trio
 
 from fakes.clock import FakeClock
-from fakes.connection import FakeConnection
+from fakes.connection import FakeConnection, fetch_nothing
 from fakes.journal import Disk
 from fakes.log import FakeLog
 from fakes.source import speech
@@ -91,6 +91,7 @@ class Stage:
             rate_rule=RateRule(1.25),
             clock=clock,
             connect=self._connect,
+            fetch=fetch_nothing,
             deliver=lambda _session, events: self.events.extend(events),
             log=FakeLog(),
         )

@@ -9,7 +9,7 @@ from fakes.connection import FakeConnection
 from fakes.dialect import ToyDialect
 from stenod.core.transport import ConnectionEnded
 from stenod.providers.base import Errand, Request
-from stenod.tasks.entrance import Entrance, fetch_nothing
+from stenod.tasks.entrance import Entrance
 
 
 class TokenDialect(ToyDialect):
@@ -82,5 +82,3 @@ async def test_nothing_to_fetch(autojump_clock: trio.abc.Clock, nursery: trio.Nu
     porter = Porter()
     await porter.entrance(ToyDialect).open(nursery, seconds=10.0)
     assert [("ws://toy/1000", (("key", "k"),), 10.0)] == porter.asked
-    with pytest.raises(NotImplementedError):
-        await fetch_nothing("", (), seconds=1.0)

@@ -5,6 +5,7 @@ from random import Random
 import pytest
 import trio
 
+from fakes.connection import fetch_nothing
 from fakes.dialect import Behaviour, ToyDialect, ToyServer
 from fakes.theatre import Theatre
 from stenod.core.backoff import Backoff, OpeningBudget
@@ -49,6 +50,7 @@ class House:
             options=SessionOptions(),
             clock=theatre.clock,
             connect=server.connect,
+            fetch=fetch_nothing,
             until_open=until_open,
             log=theatre.log,
         )

@@ -6,6 +6,7 @@ import pytest
 import trio
 
 from fakes.clock import WALL_AT_START, FakeClock
+from fakes.connection import fetch_nothing
 from fakes.dialect import Behaviour, ToyDialect, ToyServer, ToySession, said
 from fakes.journal import Disk
 from fakes.log import FakeLog
@@ -47,6 +48,7 @@ class Stage:
             rate_rule=RateRule(4.0),
             clock=self.clock,
             connect=self.server.connect,
+            fetch=fetch_nothing,
             deliver=lambda _session, events: self.deliver(events),
             log=self.log,
         )

@@ -3,11 +3,11 @@
 import pytest
 import trio
 
+from fakes.connection import fetch_nothing
 from fakes.dialect import Behaviour, ToyDialect, ToyServer
 from fakes.log import FakeLog
 from stenod.core.transport import ConnectionEnded
 from stenod.core.verdict import Phase, judge
-from stenod.tasks.entrance import fetch_nothing
 from stenod.tasks.trial import Outcome, Trial, silence
 
 RATE = 1000

@@ -23,11 +23,6 @@ class Fetch(Protocol):
         """Return status and body of the answer or raise `ConnectionEnded`."""
 
 
-async def fetch_nothing(url: str, headers: tuple[tuple[str, str], ...], *, seconds: float) -> tuple[int, str]:
-    """Stand in where no dialect needs anything."""
-    raise NotImplementedError
-
-
 class Entrance:
     """One session's way in."""
 

@@ -22,7 +22,7 @@ from stenod.core.transport import Connection, ConnectionEnded
 from stenod.core.verdict import Failure, Phase
 from stenod.providers.base import Dialect, Event, Finished, Heard, Notice, Ready, Refused, Say
 from stenod.tasks.answers import Answers
-from stenod.tasks.entrance import Entrance, Fetch, fetch_nothing
+from stenod.tasks.entrance import Entrance, Fetch
 from stenod.tasks.hush import Hush
 from stenod.tasks.journal import Journal
 from stenod.tasks.keepalive import Keepalive
@@ -61,7 +61,7 @@ class Session:
         rate_rule: RateRule,
         clock: Clock,
         connect: Connect,
-        fetch: Fetch = fetch_nothing,
+        fetch: Fetch,
         deliver: Callable[["Session", list[Event]], None],
         log: Log,
         late: bool = False,

@@ -17,7 +17,7 @@ from stenod.core.clock import Clock
 from stenod.core.log import Log
 from stenod.core.pacing import RateRule
 from stenod.core.verdict import Effect, Failure, Rule, Severity, Verdict, judge
-from stenod.tasks.entrance import Fetch, fetch_nothing
+from stenod.tasks.entrance import Fetch
 from stenod.tasks.hush import Hush
 from stenod.tasks.journal import Journal
 from stenod.tasks.link import Connect
@@ -95,7 +95,7 @@ class Sessions:
         options: SessionOptions,
         clock: Clock,
         connect: Connect,
-        fetch: Fetch = fetch_nothing,
+        fetch: Fetch,
         until_open: UntilOpen,
         log: Log,
         hush: Hush | None = None,

@@ -116,6 +116,7 @@ def test_the_dialect_has_its_say() -> None:
     [
         ({"capture__input": "talk.flac"}, "there is no file 'talk.flac' (capture.input, option --input)"),
         ({"capture__input": "command:no-such-program x"}, "there is no command 'no-such-program' (capture.input"),
+        ({"output__file": "nowhere/talk.jsonl"}, "there is no directory for 'nowhere/talk.jsonl' (output.file, option"),
         ({"capture__input_rate": 8000}, "capture.input_rate (option --rate) has no effect"),
         ({"capture__input_channels": 2}, "capture.input_channels (option --channels) has no effect"),
     ],

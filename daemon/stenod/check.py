@@ -80,7 +80,7 @@ def examine(loaded: Loaded, environment: Mapping[str, str]) -> Finding:
     if options.capture.channel_names:
         told = [f"{one.stream} (channel {one.capture.channel})" for one in streams_of(options)]
         facts["streams"] = ", ".join(told)
-    warnings = list(odd_input(loaded))
+    warnings = list(oddities(loaded))
     errors = []
     if directory is None and is_service(environment):
         warnings.append("without a state directory a restart loses the journal; give the unit a StateDirectory=")
@@ -121,14 +121,17 @@ def _examine_service(service: Service, options: Options, environment: Mapping[st
     return Finding({"key": fact}, tuple(warnings), tuple(errors))
 
 
-def odd_input(loaded: Loaded) -> Iterator[str]:
-    """Return what is odd about the configured input, in sentences."""
+def oddities(loaded: Loaded) -> Iterator[str]:
+    """Return what is odd about the configured input and output, in sentences."""
     source = loaded.options.capture.source
     for path in ("capture.input_rate", "capture.input_channels"):
         if not source.raw and loaded.origins[path] != "default":
             yield f"{path} ({loaded.origins[path]}) has no effect: this input says itself what it is"
     if source.kind is InputKind.FILE and not Path(source.argument).exists():
         yield f"there is no file {source.argument!r} (capture.input, {loaded.origins['capture.input']})"
+    file = loaded.options.output.file
+    if file and not Path(file).parent.is_dir():
+        yield f"there is no directory for {file!r} (output.file, {loaded.origins['output.file']})"
     if source.kind is InputKind.COMMAND and not shutil.which(source.words[0]):
         yield f"there is no command {source.words[0]!r} (capture.input, {loaded.origins['capture.input']})"
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import trio
 
-from stenod.check import odd_input
+from stenod.check import oddities
 from stenod.config import Loaded, state_directory
 from stenod.core.diagnosis import (
     Directory,
@@ -45,7 +45,7 @@ UNCONFIGURED = (
 def configuration(loaded: Loaded) -> Finding:
     """Say where the configuration comes from, and what is odd or cannot work about it."""
     options = loaded.options
-    found = [odd(text, "see `stenod check`") for text in odd_input(loaded)]
+    found = [odd(text, "see `stenod check`") for text in oddities(loaded)]
     for name in options.providers:
         if name in SERVICES:
             dialect, table = SERVICES[name].engaged(options), table_of(name)

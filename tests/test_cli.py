@@ -207,7 +207,7 @@ def test_anything_else_is_a_defect_with_its_traceback(
 
 def test_ctrl_c_is_130_without_a_traceback() -> None:
     """Also as a process."""
-    result = stenod_process("run", code=failing("import os, signal; os.kill(os.getpid(), signal.SIGINT)"))
+    result = stenod_process("run", code=failing("import signal; signal.raise_signal(signal.SIGINT)"))
     assert (result.returncode, result.stderr) == (130, "")
 
 

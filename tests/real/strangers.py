@@ -21,7 +21,7 @@ from parts import require_package
 from server import KEY, TIME_SECONDS_MAX, Emulator, speech, truth
 
 PEERS = Path(__file__).parent / "peers"
-PEER_SECONDS_MAX = 90.0
+PEER_SECONDS_MAX = 180.0
 PACKAGES = {
     "assemblyai_sdk": ("conformance", "assemblyai"),
     "assemblyai_sdk_asyncio": ("conformance", "assemblyai"),

@@ -204,18 +204,18 @@ async def test_a_host_that_cannot_be_reached_is_waited_for(place: Path, endpoint
     words = ("run", "--input", "-", "--provider", "assemblyai", "--endpoint", endpoint)
     async with stenod(place, *words, stdin=subprocess.PIPE, **ANY_KEY) as daemon, trio.open_nursery() as nursery:
         nursery.start_soon(daemon.feed, speech(30.0))
-        await daemon.until(lambda one: one.fed >= 7 * RATE)
-        tried = len(daemon.log("retry.scheduled"))
+        await daemon.until(lambda one: one.fed >= 7 * RATE and len(one.log("retry.scheduled")) >= 2)
+        tried, captured = len(daemon.log("retry.scheduled")), daemon.fed / RATE
         daemon.interrupt()
         assert 0 == await daemon.end(15)
         nursery.cancel_scope.cancel()
     lost = [record for record in daemon.of("status") if record["state"] == "lost"]
     assert 1 == len(lost)
     assert lost[0]["remedy"]
-    assert 2 <= tried <= 8
+    assert tried <= 8
     told = re.search(r"([\d.]+) s of audio that was not transcribed are kept in (\S+);", daemon.told)
     assert told is not None, daemon.told
-    assert 6.0 <= float(told[1]) <= 9.0
+    assert captured - 1.0 <= float(told[1]) <= captured + 2.0
 
     async with emulator(place / "server") as server:
         again = ("run", "--input", "none", "--state-dir", told[2], "--provider", "assemblyai", "--endpoint", server.url)

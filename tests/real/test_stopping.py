@@ -66,7 +66,7 @@ async def test_a_second_interrupt_leaves_at_once_and_keeps_the_rest(place: Path)
     journal = ("--state-dir", str(place / "journal"))
     async with (
         emulator(place / "server", faults=fault(kind="deaf", audio=8.0)) as server,
-        talk(place, server, *journal) as daemon,
+        talk(place, server, *journal, STENOD_SUPERVISOR_DRAIN_SECONDS="120") as daemon,
         trio.open_nursery() as nursery,
     ):
         nursery.start_soon(daemon.feed, speech(60.0))
@@ -74,10 +74,8 @@ async def test_a_second_interrupt_leaves_at_once_and_keeps_the_rest(place: Path)
         captured = daemon.fed / RATE
         daemon.interrupt()
         await trio.sleep(0.7)
-        stopped = trio.current_time()
         daemon.interrupt()
-        assert 130 == await daemon.end(5)
-        assert trio.current_time() - stopped < 2.5
+        assert 130 == await daemon.end(20), "long before it would have given up by itself"
         nursery.cancel_scope.cancel()
     assert re.search(r"[\d.]+ s of audio .* kept in .*stenod run --input none --state-dir", daemon.told)
     lines = daemon.lines

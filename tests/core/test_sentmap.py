@@ -34,9 +34,10 @@ def expected_end(model: list[int | None], origin: int, sample: int) -> int:
 
 
 def expected_position(model: list[int | None], origin: int, sample: int) -> int:
-    """Return the sample itself, or the end of the captured audio before it."""
-    if sample < len(model) and model[sample] is not None:
-        return model[sample]
+    """Return the sample itself, or the next one that was captured; where none is, the end of what was."""
+    behind = next((stream for stream in model[sample:] if stream is not None), None)
+    if behind is not None:
+        return behind
     return next((stream + 1 for stream in reversed(model[:sample]) if stream is not None), origin)
 
 
@@ -49,7 +50,8 @@ def test_maps_a_session_with_a_pause() -> None:
 
     assert sent.position(0.0) == 32_000
     assert sent.position(0.5) == 40_000
-    assert sent.position(1.25) == 48_000
+    assert sent.position(1.25) == 64_000
+    assert sent.position(1.25, end=True) == 48_000
     assert sent.position(1.5) == 64_000
     assert sent.position(1.5, end=True) == 48_000
     assert sent.position(2.0, end=True) == 72_000

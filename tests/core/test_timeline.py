@@ -305,6 +305,18 @@ def test_only_what_was_quiet_is_taken_back() -> None:
     assert timeline.reopen(5, 40) is NO_CHANGE
 
 
+def test_what_is_lost_from_a_place_on() -> None:
+    """Gaps that touch count together; nothing where audio is pending or settled otherwise."""
+    timeline = Timeline(1000)
+    timeline.settle(0, 100, State.TRANSCRIBED)
+    timeline.settle(100, 200, State.GAP, Cause.DEVICE)
+    timeline.settle(200, 300, State.GAP, Cause.STOPPED)
+    timeline.settle(300, 400, State.QUIET)
+    timeline.settle(500, 1000, State.GAP, Cause.DISK)
+    expected = {0: 0, 50: 0, 100: 200, 150: 150, 200: 100, 299: 1, 300: 0, 400: 0, 499: 0, 500: 500, 999: 1, 1000: 0}
+    assert expected == {start: timeline.lost_from(start) for start in expected}
+
+
 def test_a_gap_that_goes_on_is_one_gap() -> None:
     """While the disk takes nothing, a second of loss is not ten spans."""
     timeline = Timeline()

@@ -72,6 +72,12 @@ def test_a_gap_between_two_words_is_in_neither() -> None:
     assert [(1500, 2000), (9000, 9500)] == spans(sent((1000, 1000), (9000, 1000)), (0.5, 1.0), (1.0, 1.5))
 
 
+def test_silence_in_place_of_a_gap_is_in_no_word() -> None:
+    """Padded edges reach into it; a word wholly in it was heard before it."""
+    words = [(0.5, 1.2), (1.3, 1.5), (1.8, 2.5)]
+    assert [(1500, 2000), (2000, 2000), (9000, 9500)] == spans(sent((1000, 1000), (None, 1000), (9000, 1000)), *words)
+
+
 def test_padding_is_no_place() -> None:
     """A word that the provider lets end in our padding ends with the captured audio."""
     assert [(1500, 2000)] == spans(sent((1000, 1000), (None, 500)), (0.5, 1.3))

@@ -15,6 +15,7 @@ from stenod.core.audit import Audit, Stock, audit
 from stenod.core.timeline import State
 from stenod.emulator import log
 from stenod.emulator.oracle import words_between
+from stenod.tasks.pacer import LOST_SECONDS
 
 TIME_SECONDS_MAX = 0.06
 ATTEMPTS_MAX = 8
@@ -111,6 +112,17 @@ def order(world: World) -> Iterator[str]:
     identities = [line["id"] for line in world.output.lines if "id" in line]
     if identities != sorted(set(identities)):
         yield "identities are not unique and ascending"
+
+
+def apart(world: World) -> Iterator[str]:
+    """No line goes on over what was lost: it would be a sentence that nobody has said."""
+    gaps = [
+        (start / RATE, end / RATE) for start, end in spans_of(world, State.GAP) if end - start > LOST_SECONDS * RATE
+    ]
+    for final in world.output.of("final"):
+        for start, end in gaps:
+            if any(word["end"] <= start for word in final["words"]) and final["words"][-1]["end"] > end:
+                yield f"{final['id']}: {final['text']!r} goes on over a gap from {start} to {end}"
 
 
 def finalised(world: World) -> Iterator[str]:
@@ -276,6 +288,7 @@ def sound(world: World) -> Iterator[str]:
 CHECKS: Sequence[Callable[[World], Iterator[str]]] = (
     words,
     order,
+    apart,
     finalised,
     tiles,
     heard,

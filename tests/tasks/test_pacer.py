@@ -209,6 +209,47 @@ async def test_a_gap_is_not_waited_for(autojump_clock: trio.abc.Clock, nursery: 
     booth.check()
 
 
+async def test_a_turn_ends_where_audio_was_lost(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
+    """A second of silence and the end of the turn, as soon as the gap is that long: not when the device is back."""
+    booth = Booth()
+    nursery.start_soon(booth.run)
+    booth.record(speech(0, 3000))
+    await trio.sleep(3.0)
+    booth.conversation.receive(said(open=1.0), 0.0)
+    await booth.lose(900)
+    await trio.sleep(5.0)
+    assert (0, []) == (booth.sent_map.injected, booth.connection.texts)
+    await booth.lose(200)
+    await trio.sleep(1.0)
+    assert (1000, ["force"]) == (booth.sent_map.injected, booth.connection.texts)
+    assert ("force", bytes(2000)) == (booth.connection.sent[-1][1], booth.connection.audio[-1][1])
+    await booth.lose(7000)
+    booth.record(speech(11_100, 1000))
+    await trio.sleep(2.0)
+    assert (1000, ["force"]) == (booth.sent_map.injected, booth.connection.texts)
+    assert (3000, 11_100) == (booth.sent_map.position(3.4, end=True), booth.sent_map.position(3.4))
+    booth.check()
+
+
+@pytest.mark.parametrize(("lost", "silent"), [(10, 50), (300, 300), (999, 999), (1000, 1000), (60_000, 1000)])
+async def test_what_was_lost_is_heard_as_silence(autojump_clock: trio.abc.Clock, lost: int, silent: int) -> None:
+    """Of its length, up to a second; a turn goes on over a short one. Nothing before the first sample or the last."""
+    booth = Booth()
+    booth.conversation.receive(said(open=0.0), 0.0)
+    await booth.lose(2000)
+    booth.record(speech(2000, 2000))
+    await booth.lose(lost)
+    booth.record(speech(4000 + lost, 2000))
+    await booth.lose(2000)
+    booth.journal.finish()
+    booth.pacer.cut(booth.journal.tail)
+    await booth.run()
+    assert [(2000, 4000), (4000 + lost, 6000 + lost)] == booth.streamed()
+    assert silent == booth.sent_map.injected
+    assert (["force"] if lost >= 1000 else []) == booth.connection.texts
+    booth.check()
+
+
 async def test_what_is_settled_is_not_sent_again(autojump_clock: trio.abc.Clock) -> None:
     """A replay skips what another session has transcribed."""
     booth = Booth(start=500)

@@ -55,15 +55,16 @@ class SentMap:
     def position(self, seconds: float, *, end: bool = False) -> int:
         """Map a session time to the stream.
 
-        A time within injected audio is the end of the captured audio before it; times before the first sample or
-        after the last one are those samples' own (providers pad a turn's edges). Where skipped audio lies at that very
-        time, a start belongs behind it, an `end` before it.
+        Times before the first sample or after the last one are those samples' own (providers pad a turn's edges).
+        Where skipped audio lies at that very time, a start belongs behind it, an `end` before it; so do a start and an
+        end within injected audio.
         """
         sample = min(max(round(seconds * self.rate), 0), self.sent)
-        position = self.origin
+        position, injected = self.origin, False
         for run in self._runs:
             if run.session > sample or (end and run.session == sample and run.session > 0):
-                break
+                return run.stream if injected and run.stream is not None and not end else position
+            injected = run.stream is None
             if run.stream is not None:
                 position = run.stream + min(sample - run.session, run.count)
         return position

@@ -205,6 +205,15 @@ class Timeline:
                 return span.end
         return 0
 
+    def lost_from(self, start: int) -> int:
+        """How many samples are lost from `start` on, in one gap or several that touch."""
+        position = start
+        for span in self._from(start):
+            if span.start > position or span.state is not State.GAP:
+                break
+            position = max(position, span.end)
+        return position - start
+
     def settle(self, start: int, end: int, state: State, cause: Cause | None = None) -> Change:
         """Settle the pending part of [start, end), which must not reach beyond the tail."""
         assert 0 <= start <= end <= self.tail, (start, end, self.tail)

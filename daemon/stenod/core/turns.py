@@ -52,8 +52,11 @@ def place(words: Sequence[Spoken], position: Position, *, earliest: int, session
     """
     placed = []
     for word in words:
-        start = max(position(word.start), earliest)
-        end = max(position(word.end, end=True), start)
+        start, end = position(word.start), position(word.end, end=True)
+        if end < start and word.start <= word.end:
+            start = end  # It ended before anything behind the hole was heard.
+        start = max(start, earliest)
+        end = max(end, start)
         placed.append(PlacedWord(word.text, start, end, word.confidence, scoped(session, word.speaker)))
         earliest = start
     return tuple(placed)

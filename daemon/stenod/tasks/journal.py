@@ -125,6 +125,10 @@ class Journal:
         """The first pending sample at or after `start`."""
         return self._timeline.first_pending(start)
 
+    def lost_from(self, start: int) -> int:
+        """How many samples are lost from `start` on."""
+        return self._timeline.lost_from(start)
+
     def pending_seconds(self) -> float:
         """How much is still to be transcribed."""
         return self._timeline.pending_count() / self.rate

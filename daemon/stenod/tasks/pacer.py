@@ -3,6 +3,9 @@
 It reads at its own place in the journal, so live, behind and replay are one path. It is the last function before the
 socket, so the wire rules are checked here (law 4): sizes, nothing empty, the rate rule. Each chunk enters the sent map
 before it is sent, because the provider may answer before the send returns.
+
+What was lost is heard as silence, a second of it at most, and a turn that was open there is ended: otherwise what was
+said before it and long after would be one sentence that nobody has said.
 """
 
 import trio
@@ -19,6 +22,9 @@ from stenod.tasks.hush import Hush
 from stenod.tasks.journal import Journal
 from stenod.tasks.link import Link
 from stenod.tasks.waiting import first_of
+
+LOST_SECONDS = 1.0
+"""How much silence stands for what was lost, at most."""
 
 
 class Pacer:
@@ -51,6 +57,8 @@ class Pacer:
         self._clock = clock
         self._turn_seconds_max = turn_seconds_max
         self._forced_turn: float | None = None
+        self._bridged = -1
+        """Where what was lost has been heard as silence."""
         self._cut = trio.Event()
         self._wanted_pause_seconds: float | None = None
         self._pause_found = trio.Event()
@@ -83,6 +91,7 @@ class Pacer:
         while self.sent < self.end:
             pulse = self._journal.pulse()
             more = self._hush is not None and await self._hush.listen(self.sent)
+            await self._bridge(link)
             run = self._next_run()
             if run is not None:
                 self.sent = run.start
@@ -163,6 +172,29 @@ class Pacer:
         self.sent += chunk.samples
         await link.send(self._conversation.audio(pcm), speech_seconds=self.meter.loud_seconds - loud)
         await self._bound_turn(link)
+
+    async def _bridge(self, link: Link) -> None:
+        """Let silence stand for what was lost right behind what was sent, once it is known how much that is."""
+        lost = self._journal.lost_from(self.sent)
+        known = self.sent == self._bridged or self.sent >= self._share_end or self._sent_map.sent == 0
+        if lost == 0 or known:
+            return
+        most = round(LOST_SECONDS * self._journal.rate)
+        if self.sent + lost >= self._journal.tail and (lost < most or self._journal.finished):
+            return
+        samples = max(self._chunk_rule.least, min(lost, most, self._chunk_rule.most))
+        seconds = samples / self._journal.rate
+        while (pause := self._rate_rule.allowed_at(self._clock.now(), seconds) - self._clock.now()) > 0:
+            await trio.sleep(pause)
+            if self.sent >= min(self.end, self._share_end):
+                return
+        self._bridged = self.sent
+        self._sent_map.add(None, samples)
+        self._rate_rule.sent(self._clock.now(), seconds)
+        await link.send(self._conversation.audio(bytes(2 * samples)), speech_seconds=0.0)
+        since = self._conversation.turn_open_since()
+        if lost >= most and since is not None and since != self._forced_turn:
+            await self._force(since, link)
 
     async def _go_without(self) -> None:
         """Audio is gone: what was pending is a gap since, and an overlap with what is settled can be spared."""

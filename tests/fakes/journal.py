@@ -66,6 +66,17 @@ def status(text: str) -> records.Status:
     return records.Status(stream=STREAM, at="", subject="test", state="here", reason=text)
 
 
+async def troubled(*subjects: str) -> Disk:
+    """Return what a process leaves that ended with bad news of these subjects."""
+    disk = Disk()
+    journal = disk.journal()
+    bad = [records.Status(stream=STREAM, at="", subject=subject, state="lost", reason="") for subject in subjects]
+    await journal.commit(bad)
+    await journal.flush()
+    journal.close()
+    return disk
+
+
 async def restarted(disk: Disk, clock: FakeClock | None = None) -> Journal:
     """Return the journal of the next process, which has written something once."""
     journal = disk.journal(clock)

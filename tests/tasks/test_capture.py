@@ -8,7 +8,7 @@ import pytest
 import trio
 
 from fakes.clock import WALL_AT_START, FakeClock
-from fakes.journal import Disk
+from fakes.journal import Disk, troubled
 from fakes.log import FakeLog
 from fakes.source import ScriptedSource, Step, block, speech
 from stenod.core.source import READ_AHEAD_SECONDS, SourceError, SourceLost
@@ -423,3 +423,11 @@ async def test_audio_that_cannot_be_converted(autojump_clock: trio.abc.Clock, li
     with pytest.raises(SourceError, match="no channel 3"):
         await studio.capture.run()
     assert 0 == studio.journal.tail
+
+
+async def test_a_device_that_is_back_after_a_restart(autojump_clock: trio.abc.Clock) -> None:
+    """An earlier run ended while it was lost."""
+    studio = Studio(ScriptedSource([microphone(0, 100)]), await troubled("device", "provider"))
+    await studio.run(5.0)
+    assert ["lost", "back"] == studio.statuses
+    assert studio.journal.mended("provider")

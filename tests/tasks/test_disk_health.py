@@ -4,6 +4,7 @@ import pytest
 import trio
 
 from fakes.clock import FakeClock
+from fakes.journal import troubled
 from fakes.log import FakeLog
 from stenod.core import records
 from stenod.tasks.disk_health import DiskHealth, Part
@@ -79,3 +80,16 @@ async def test_the_reserve_is_the_ledgers(autojump_clock: trio.abc.Clock) -> Non
     health.hold_room()
     health.worked(Part.LEDGER)
     assert ["lost", "back"] == [status.state for status in told]
+
+
+async def test_a_disk_that_is_well_after_a_restart(autojump_clock: trio.abc.Clock) -> None:
+    """An earlier run ended with bad news: the first that works takes it back."""
+    told: list[records.Status] = []
+    health = DiskHealth(stream="room", clock=FakeClock(), log=FakeLog(), note=told.append, told=True)
+    health.worked(Part.LEDGER)
+    health.worked(Part.AUDIO)
+    assert ["back"] == [status.state for status in told]
+    journal = (await troubled("journal")).journal()
+    await journal.commit([])
+    await journal.flush()
+    assert not journal.mended("journal")

@@ -7,7 +7,7 @@ import pytest
 import trio
 
 from fakes.clock import FakeClock
-from fakes.journal import Disk
+from fakes.journal import Disk, troubled
 from fakes.log import FakeLog
 from stenod.core.source import Block
 from stenod.tasks.levels import Levels
@@ -18,8 +18,8 @@ RATE = 1000
 class Ear:
     """Levels of a journal in memory."""
 
-    def __init__(self, channel: int = 0) -> None:
-        self.disk, self.log = Disk(), FakeLog()
+    def __init__(self, channel: int = 0, disk: Disk | None = None) -> None:
+        self.disk, self.log = disk or Disk(), FakeLog()
         clock = FakeClock()
         self.journal = self.disk.journal(clock)
         self._levels = Levels(
@@ -102,3 +102,10 @@ async def test_a_converter_that_is_stuck_is_muted(autojump_clock: trio.abc.Clock
     noise = np.random.default_rng(1).integers(0, 2, 10 * RATE)
     assert [] == await Ear().hear(noise)
     assert ["muted"] == [one["state"] for one in await Ear().hear(np.full(10 * RATE, 1234))]
+
+
+async def test_a_level_that_is_good_after_a_restart(autojump_clock: trio.abc.Clock) -> None:
+    """Three minutes tell that it is not too quiet any more either."""
+    ear = Ear(disk=await troubled("level"))
+    assert ["lost"] == [one["state"] for one in await ear.hear(tone(179, 0.1))]
+    assert ["lost", "good"] == [one["state"] for one in await ear.hear(tone(60, 0.1))]

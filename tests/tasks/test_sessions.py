@@ -7,6 +7,7 @@ import pytest
 import trio
 
 from fakes.dialect import Behaviour
+from fakes.journal import troubled
 from fakes.theatre import KEY, Theatre
 from stenod.core.transport import ConnectionEnded
 from stenod.core.verdict import Verdict
@@ -285,3 +286,24 @@ async def test_a_fatal_that_was_mended_is_told(autojump_clock: trio.abc.Clock, n
     nursery.start_soon(theatre.supervise)
     await theatre.record(1000.0)
     assert ["fatal", "back"] == theatre.states()
+
+
+async def test_what_an_earlier_run_told_is_taken_back(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
+    """The key was replaced by a restart: whoever read that the provider refuses, reads that it is back, once."""
+    disk = await troubled("provider", "device")
+    theatre = Theatre(nursery, Behaviour(), disk=disk)
+    nursery.start_soon(theatre.supervise)
+    await theatre.play(10.0)
+    await theatre.returned.wait()
+    assert ["lost", "back"] == theatre.states()
+    assert ["lost"] == theatre.states("device")
+    assert not Theatre(nursery, Behaviour(), disk=disk).journal.mended("provider")
+
+
+async def test_what_is_told_anew_is_not_taken_back(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
+    """The key is still wrong, and nobody else may say that all is well."""
+    theatre = Theatre(nursery, BAD_KEY, hold=True, disk=await troubled("provider"))
+    nursery.start_soon(theatre.supervise)
+    await theatre.record(10.0)
+    assert ["lost", "fatal"] == theatre.states()
+    assert not theatre.journal.mended("provider")

@@ -12,11 +12,11 @@ from stenod.core.accounts import Account, Sum, summed
 from stenod.core.chronology import Anchor
 from stenod.core.moments import Moments
 from stenod.core.timeline import Settled, Span, State, Timeline
+from stenod.core.troubles import standing
 
 SPANS_SHOWN = 5
 FATAL = "fatal"
 JOURNAL_LOST = {("journal", "lost"), ("journal", "damaged")}
-GOOD_NEWS = frozenset({"back", "good"})
 PENDING = "pending"
 
 
@@ -97,7 +97,7 @@ def overview(survey: Survey, *, directory: str, process: int | None, ledger_byte
     parts = list(_parts(timeline))
     audio = sum(span.count for span in survey.stored)
     seconds = _totals(parts, survey.rate)
-    troubles = list(_troubles(survey.statuses))
+    troubles = list(standing(survey.statuses).values())
     return Overview(
         directory=directory,
         stream=survey.stream,
@@ -152,24 +152,24 @@ def _stretch(name: str, start: int, end: int, moments: Moments) -> Stretch:
     )
 
 
-def _troubles(statuses: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
-    """The last word about each subject, where that is no good news."""
-    last = {str(status.get("subject")): status for status in statuses}
-    yield from (status for status in last.values() if status.get("state") not in GOOD_NEWS)
-
-
 def _attention(
     survey: Survey, troubles: Sequence[Mapping[str, Any]], process: int | None, pending: float, resume: str
 ) -> Iterator[str]:
     for status in troubles:
         if (status.get("subject"), status.get("state")) in JOURNAL_LOST or status.get("state") == FATAL:
-            yield f"{status.get('subject')}: {status.get('reason')} {status.get('remedy')}".rstrip()
+            yield f"{status.get('subject')}: {_sentences(status.get('reason'), status.get('remedy'))}"
     if process is not None:
         return
     if pending:
         yield f"nothing runs, and {pending:.1f} s of audio wait; to transcribe them: {resume}"
     elif any(survey.waiting.values()):
         yield f"nothing runs, and {max(survey.waiting.values())} lines wait; to print them: {resume}"
+
+
+def _sentences(*parts: Any) -> str:
+    """One after the other, told apart also where they do not end in a full stop."""
+    told = [str(part).strip() for part in parts if part]
+    return " ".join(part if part.endswith((".", "!", "?")) or part is told[-1] else f"{part};" for part in told)
 
 
 def _seconds(samples: int, rate: int) -> float:

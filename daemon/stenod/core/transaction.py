@@ -32,6 +32,8 @@ class StreamState:
     anchors: tuple[Anchor, ...]
     recovered_until: int = 0
     """Audio before it was known to an earlier ledger, which is lost."""
+    troubles: frozenset[str] = frozenset()
+    """Subjects whose last status record is bad news."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

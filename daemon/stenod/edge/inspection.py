@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import fields
+from importlib import resources
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -26,9 +27,6 @@ BEFORE_ALL = (0, -1)
 ACCOUNTS_SHOWN = 5
 STATUSES_SHOWN = 5
 """And the last one of each subject besides: what is wrong is still wrong when others have talked since."""
-STATUSES_SEARCHED = 500
-LINES_SEARCHED = 20_000
-"""How far back a status record is looked for."""
 ACCOUNT_FIELDS = [field.name for field in fields(Account)]
 ACCOUNTS = """
 SELECT name, provider, opened_at, ready_at, alive_at, ended_at, audio, overlap, billed_seconds, cost, verdict, code
@@ -42,10 +40,8 @@ UNION ALL
 SELECT provider, openings, sessions, audio, overlap, billed_seconds, cost, unpriced_seconds
 FROM session_month WHERE stream = ?1
 """
-STATUSES = """
-SELECT line FROM (SELECT * FROM outbox WHERE stream = ? ORDER BY epoch DESC, sequence DESC LIMIT ?)
-WHERE substr(line, 1, 17) = CAST('{"type":"status",' AS BLOB) ORDER BY epoch DESC, sequence DESC LIMIT ?
-"""
+STATUSES = "statuses.sql"
+"""In `stenod.data`."""
 
 
 class NoJournal(Exception):
@@ -142,7 +138,8 @@ def _no_stream(stream: str, directory: Path, known: Sequence[str]) -> str:
 
 
 def _survey(database: sqlite3.Connection, directory: Path, stream: str, rate: int, tail: int) -> Survey:
-    statuses = database.execute(STATUSES, (stream, LINES_SEARCHED, STATUSES_SEARCHED)).fetchall()
+    script = resources.files("stenod.data").joinpath(STATUSES).read_text()
+    statuses = database.execute(script, (stream,)).fetchall()
     accounts = database.execute(ACCOUNTS, (stream, ACCOUNTS_SHOWN)).fetchall()
     anchors = database.execute("SELECT position, unix, pace FROM anchor WHERE stream = ? ORDER BY position", (stream,))
     return Survey(

@@ -17,12 +17,15 @@ from contextlib import contextmanager, suppress
 from dataclasses import astuple
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from stenod.core.accounts import INTERRUPTED, Account
 from stenod.core.chronology import Anchor
 from stenod.core.outage import CHECK, ROOM
+from stenod.core.records import parsed
 from stenod.core.timeline import Cause, Settled, State
 from stenod.core.transaction import Beginning, LedgerStalled, StreamState, Transaction
+from stenod.core.troubles import standing
 from stenod.core.verdict import ExitCode
 
 SCHEMA_VERSION = 2
@@ -32,6 +35,7 @@ BEFORE_ALL = (0, -1)
 """The place of a reader that has got nothing: epoch and sequence."""
 SESSIONS_MAX = 1_000
 """Accounts kept one by one; older ones only count in their month's sum."""
+STATUSES = "statuses.sql"
 FOLD = "fold.sql"
 """In `stenod.data`: adds accounts to their month's sum, and deletes them."""
 STATES = {state.value for state in State}
@@ -102,7 +106,9 @@ class Ledger:
             (last,) = database.execute(query, (stream, epoch)).fetchone()
             if rate < 1 or min(epoch, session, tail) < 0 or sequence <= last:
                 raise self._damaged(f"what it says of the stream {stream!r} contradicts itself")
-        return StreamState(rate, epoch, sequence, session, tail, spans, anchors, recovered_until)
+            statuses = [parsed(line) for (line,) in database.execute(_script(STATUSES), (stream,))]
+            troubles = frozenset(standing(reversed(statuses)))
+        return StreamState(rate, epoch, sequence, session, tail, spans, anchors, recovered_until, troubles)
 
     def source_start(self, stream: str, identity: str, tail: int) -> int:
         """Return where a source that can be read again begins on the timeline: where it began, or at the tail."""
@@ -136,7 +142,7 @@ class Ledger:
             if transaction.anchors is not None:
                 first, anchors = transaction.anchors
                 database.execute("DELETE FROM anchor WHERE stream = ? AND position >= ?", (stream, first))
-                database.executemany("INSERT INTO anchor VALUES (?, ?, ?, ?, ?, ?, ?)", _anchor_rows(stream, anchors))
+                database.executemany("INSERT INTO anchor VALUES (?, ?, ?, ?, ?, ?, ?)", _rows(stream, anchors))
             database.execute(
                 "UPDATE stream SET sequence = ?, session = ?, tail = ? WHERE stream = ?",
                 (transaction.sequence, transaction.session, transaction.tail, stream),
@@ -279,7 +285,7 @@ class Ledger:
         """Write accounts anew; where there are too many, the oldest become part of their month's sum."""
         self._commits.executemany(
             "INSERT OR REPLACE INTO session VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [(stream, *astuple(account)) for account in accounts],
+            _rows(stream, accounts),
         )
         if all(account.ended_at is None for account in accounts):
             return
@@ -302,7 +308,7 @@ class Ledger:
         )
         self._commits.execute("INSERT INTO stream VALUES (?, ?, ?, 0, ?, ?, ?, 0)", row)
         self._commits.executemany("INSERT INTO span VALUES (?, ?, ?, ?, ?)", _rows(stream, beginning.spans))
-        anchors = _anchor_rows(stream, beginning.anchors)
+        anchors = _rows(stream, beginning.anchors)
         self._commits.executemany("INSERT INTO anchor VALUES (?, ?, ?, ?, ?, ?, ?)", anchors)
 
     def _spans(self, stream: str) -> tuple[Settled, ...]:
@@ -329,12 +335,6 @@ def _script(name: str) -> str:
     return resources.files("stenod.data").joinpath(name).read_text("utf-8")
 
 
-def _anchor_rows(stream: str, anchors: Iterable[Anchor]) -> list[tuple[str | int | float, ...]]:
-    return [(stream, one.position, one.unix, one.boottime, one.pace, one.boot, one.synchronised) for one in anchors]
-
-
-def _rows(stream: str, spans: Iterable[Settled]) -> list[tuple[str, int, int, str, str | None]]:
-    return [
-        (stream, span.start, span.end, span.state.value, None if span.cause is None else span.cause.value)
-        for span in spans
-    ]
+def _rows(stream: str, things: Iterable[Settled | Anchor | Account]) -> list[tuple[Any, ...]]:
+    """Their fields stand in the order of the table's columns."""
+    return [(stream, *astuple(one)) for one in things]

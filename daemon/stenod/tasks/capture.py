@@ -18,6 +18,7 @@ from stenod.tasks.intake import Converter, Intake
 from stenod.tasks.journal import Journal
 from stenod.tasks.levels import Levels
 
+SUBJECT = "device"
 REOPEN_SECONDS = (0.25, 0.5, 1.0)
 """Delays before a lost source is opened again; the last one repeats. With the start of a child it is within 2 s."""
 STEADY_SECONDS = 10.0
@@ -135,7 +136,7 @@ class Capture:
             self._opened = True
             self._began = (began_at, self._journal.tail)
         told, self.lost = self.lost, ""
-        if told:
+        if (self._live and self._journal.mended(SUBJECT)) or told:
             self._tell("back", f"{self._source.description} is back")
 
     async def _hold_back(self, came_at: float) -> None:
@@ -181,5 +182,5 @@ class Capture:
 
     def _tell(self, state: str, reason: str) -> None:
         at = records.rfc3339(self._clock.wall())
-        record = records.Status(stream=self._journal.stream, at=at, subject="device", state=state, reason=reason)
+        record = records.Status(stream=self._journal.stream, at=at, subject=SUBJECT, state=state, reason=reason)
         self._journal.note(record)

@@ -45,7 +45,10 @@ AUDIO_WAIT_SECONDS_MAX = 2.0
 
 
 class DiskHealth:
-    """`note` takes the status records; `reserve` is room for the ledger, None where none is held."""
+    """`note` takes the status records; `reserve` is room for the ledger, None where none is held.
+
+    `told`: an earlier run ended with bad news, which nobody has taken back.
+    """
 
     def __init__(
         self,
@@ -55,6 +58,7 @@ class DiskHealth:
         log: Log,
         note: Callable[[records.Status], None],
         reserve: Reserve | None = None,
+        told: bool = False,
     ) -> None:
         self._reserve = reserve
         self._stream = stream
@@ -63,7 +67,7 @@ class DiskHealth:
         self._note = note
         self._outages = {part: Outage() for part in Part}
         self._outages[Part.AUDIO].wait_seconds_max = AUDIO_WAIT_SECONDS_MAX
-        self._told = False
+        self._told = told
 
     def failed(self, part: Part, reason: str, remedy: str) -> None:
         """Note that a part did not work."""

@@ -25,7 +25,7 @@ from stenod.core.retention import stretches
 from stenod.core.timeline import Cause, Settled, Span, Timeline
 from stenod.core.transaction import StreamState
 from stenod.tasks.commits import Commits, Ledger, Offload, Settlement
-from stenod.tasks.disk_health import DiskHealth, Part, Reserve
+from stenod.tasks.disk_health import SUBJECT, DiskHealth, Part, Reserve
 from stenod.tasks.stored_audio import NEAR_SECONDS, Keeping, Segments, StoredAudio
 
 RETENTION_SECONDS = 10.0
@@ -60,14 +60,16 @@ class Journal:
         """No more audio will come."""
         self._lines_seconds = keeping.lines_seconds
         self._recovered_until = state.recovered_until
+        self._troubles = set(state.troubles)
         self._ledger = ledger
         self._offload = offload
-        told = max((span.end for span in state.spans), default=NOTHING)
-        self.chronology = Chronology(state.rate, state.anchors, told)
+        known = max((span.end for span in state.spans), default=NOTHING)
+        self.chronology = Chronology(state.rate, state.anchors, known)
         self._log = log
         self._pulse = trio.Event()
         self._timeline = Timeline.restored(state.spans, max(state.tail, segments.tail))
-        self._health = DiskHealth(stream=stream, clock=clock, log=log, note=self.note, reserve=reserve)
+        told = self.mended(SUBJECT)
+        self._health = DiskHealth(stream=stream, clock=clock, log=log, note=self.note, reserve=reserve, told=told)
         self._commits = Commits(
             stream=stream,
             state=state,
@@ -112,6 +114,12 @@ class Journal:
     def recovered(self, position: int) -> bool:
         """Whether this was recorded before the ledger that knew it was lost: it may have been printed before."""
         return position < self._recovered_until
+
+    def mended(self, subject: str) -> bool:
+        """Whether an earlier run left bad news of this subject standing; only the first who asks is told."""
+        stands = subject in self._troubles
+        self._troubles.discard(subject)
+        return stands
 
     def pending(self, start: int, end: int) -> list[Span]:
         """The pending parts of [start, end)."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from stenod.core import records
 from stenod.core.clock import Clock
-from stenod.core.gauge import Gauge, Level
+from stenod.core.gauge import QUIET_OF_SECONDS, Gauge, Level
 from stenod.core.level import reading
 from stenod.core.log import Log
 from stenod.core.source import Block
@@ -42,6 +42,7 @@ class Levels:
         self._clock = clock
         self._log = log
         self._gauge = Gauge()
+        self._heard_seconds = 0
         self._second = bytearray()
         self._format = (0, 0)
 
@@ -56,8 +57,10 @@ class Levels:
             second = bytes(self._second[:size])
             del self._second[:size]
             level = self._gauge.add(reading(second, block.channels, min(self._channel, block.channels)))
-            if level is not None:
-                self._tell(level)
+            self._heard_seconds += 1
+            known = self._heard_seconds >= QUIET_OF_SECONDS and self._gauge.level is Level.GOOD
+            if level is not None or (known and self._journal.mended(SUBJECT)):
+                self._tell(self._gauge.level)
 
     def _tell(self, level: Level) -> None:
         clipped, loudest = 100.0 * self._gauge.clipped_share, -self._gauge.loudest_db
@@ -66,6 +69,7 @@ class Levels:
         log = self._log.info if level is Level.GOOD else self._log.warning
         log("level.changed", state=level.value, source=self._source, clipped_percent=clipped, loudest_db=-loudest)
         at = records.rfc3339(self._clock.wall())
+        self._journal.mended(SUBJECT)
         self._journal.note(
             records.Status(
                 stream=self._journal.stream, at=at, subject=SUBJECT, state=level.value, reason=told, remedy=remedy

@@ -19,6 +19,7 @@ from stenod.tasks.session import Session
 LOST_AFTER_FAILURES = 2
 """One refusal is a hiccup, and only for the log."""
 MASK = "****"
+SUBJECT = "provider"
 UNANSWERED = (
     transport.PING_DEADLINE,
     transport.SEND_DEADLINE,
@@ -52,7 +53,7 @@ class SessionRecords:
             late=session.late,
         )
         await self._write(session, "ready", None)
-        if self._lost:
+        if self._journal.mended(SUBJECT) or self._lost:
             self._lost = False
             await self.tell("back", f"{self._provider.dialect.name} is back")
 
@@ -68,9 +69,10 @@ class SessionRecords:
             await self.tell("lost", rule.meaning, rule.remedy)
         self._log_end(session, rule, account)
 
-    async def tell(self, state: str, reason: str, remedy: str = "", *, subject: str = "provider") -> None:
+    async def tell(self, state: str, reason: str, remedy: str = "", *, subject: str = SUBJECT) -> None:
         """Write a status record about the provider, or about another subject."""
         self._lost = self._lost or state == "fatal"
+        self._journal.mended(subject)
         at = records.rfc3339(self._clock.wall())
         await self._journal.commit(
             [

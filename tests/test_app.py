@@ -17,6 +17,7 @@ from stenod.core import records
 from stenod.core.health import Device, Health, StreamHealth
 from stenod.core.reader import ReaderGone
 from stenod.core.source import SourceError, SourceLost
+from stenod.core.transport import ConnectionEnded
 from stenod.stream import STUCK_SECONDS, Parts, Stream
 from stenod.tasks.capture import Capture
 from stenod.tasks.printer import Printer
@@ -244,6 +245,37 @@ async def test_the_drain_is_bounded(autojump_clock: trio.abc.Clock, nursery: tri
         assert house.theatre.journal.cursor == 0
         assert speech(0, 4000) == house.theatre.journal.read(0, 4000)
         assert all(session.closed_at is not None for session in house.theatre.server.sessions)
+
+
+@pytest.mark.parametrize("behaviour", [BAD_KEY, Behaviour(refuses=ConnectionEnded("[Errno 111] Connection refused"))])
+async def test_a_stop_in_vain_is_short(
+    autojump_clock: trio.abc.Clock, nursery: trio.Nursery, behaviour: Behaviour
+) -> None:
+    """Where nobody accepts a session, the next run can record at once what this one would not."""
+    began = trio.current_time()
+    house = House(nursery, microphone(), behaviour, signals=[(began + 8.05, SIGTERM)], hold=True)
+    outcome = await house.run(30.0)
+    assert (True, 0) == (outcome.stopped, outcome.exit_code)
+    assert trio.current_time() - began <= 8.05 + 1.0
+    assert (0, 8000) == (house.theatre.journal.cursor, house.theatre.journal.tail)
+
+
+async def test_a_stop_leaves_a_long_backlog(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
+    """More than could be caught up meanwhile: the last words of what was sent, and the rest is the next run's."""
+    disk = Disk()
+    journal = disk.journal()
+    journal.append(speech(0, 120_000))
+    await journal.flush()
+    journal.close()
+    began = trio.current_time()
+    house = House(nursery, microphone(), Behaviour(), signals=[(began + 5.05, SIGTERM)], disk=disk)
+    outcome = await house.run(30.0)
+    assert (True, 0) == (outcome.stopped, outcome.exit_code)
+    assert trio.current_time() - began <= 5.05 + 2.5
+    assert house.finals
+    left = sum(span.count for span in house.theatre.journal.pending(0, house.theatre.journal.tail))
+    assert 110_000 <= left <= 120_000
+    house.theatre.check_server()
 
 
 async def test_a_second_signal_ends_at_once(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:

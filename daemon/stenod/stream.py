@@ -145,8 +145,10 @@ class Stream:
             return
         self._stopping.set()
         self._capture_scope.cancel()
-        if self._parts.capture is None or not self._parts.capture.live:
-            self._parts.supervisor.leave()
+        capture, supervisor = self._parts.capture, self._parts.supervisor
+        # In vain, waiting would only keep the next run from recording, which transcribes the rest.
+        if capture is None or not capture.live or supervisor.in_vain(self._parts.drain_seconds):
+            supervisor.leave()
         now = trio.current_time()
         self._supervisor_scope.deadline = now + self._parts.drain_seconds
         # A reader that takes nothing must not hold up whoever stops us; what it did not take stays in the outbox.

@@ -38,6 +38,13 @@ class Course:
         """Whether a session may work behind the live one: an old one that is drained, or one on the backlog."""
         return self.live and not self._in_order and not self.alone.is_set()
 
+    @property
+    def unsent_seconds(self) -> float:
+        """How much is pending that the live session has not been sent."""
+        journal, session = self._journal, self.session
+        heard = [] if session is None else journal.pending(session.start, max(session.start, session.sent))
+        return journal.pending_seconds() - sum(span.count for span in heard) / journal.rate
+
     def turn(self, state: str) -> None:
         """Note what is being done now."""
         self.state = state

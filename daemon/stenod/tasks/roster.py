@@ -86,6 +86,11 @@ class Roster:
             return 0.0
         return delay
 
+    @property
+    def failing(self) -> bool:
+        """Whether everybody's last attempt failed."""
+        return all(place.fatal is not None or place.sessions.provider.backoff.failures > 0 for place in self._places)
+
     def order(self, session: Session, *, after: Session) -> None:
         """Let the session's lines come out after those of its predecessor."""
         self._of(session).sessions.order(session, after=after)

@@ -124,6 +124,11 @@ class Supervisor:
         """The live session."""
         return self._course.session
 
+    def in_vain(self, seconds: float) -> bool:
+        """Whether waiting for so long would not bring the last words of all: nobody accepts, or too much waits."""
+        refused = self._course.session is None and (self.held is not None or self._roster.failing)
+        return refused or self._course.unsent_seconds > seconds
+
     @property
     def turned_at(self) -> float:
         """When it last did something, for the watchdog."""
@@ -259,8 +264,8 @@ class Supervisor:
         while not session.over.is_set():
             now = self._clock.now()
             if self._course.leaving.is_set():
-                if not self._course.live:  # it goes on with this source one day, from the last pause
-                    session.trusted_until = self._journal.first_pending(self._journal.replay_start(session.sent))
+                # Somebody goes on with what is left one day, from the last pause.
+                session.trusted_until = self._journal.first_pending(self._journal.replay_start(session.sent))
                 session.cut(session.sent)
                 await session.over.wait()
             elif self._is_absent(session.sent) or (self._hush is not None and self._hush.parks):

@@ -23,7 +23,9 @@ STREAM = {
     "provider": "deepgram",
     "session": "room-000002",
     "lag_seconds": 0.41,
+    "pending_seconds": 0.4,
     "held": None,
+    "disk": None,
     "last_final_at": None,
     "ready": True,
 }
@@ -40,9 +42,10 @@ HELD = STREAM | {
     "ready": False,
     "up": False,
     "session": None,
-    "state": "held: the key is refused",
-    "held": {"reason": "the key is refused", "remedy": "check the key"},
+    "state": "held: the key is refused. Check the key.",
+    "held": {"reason": "the key is refused.", "remedy": "Check the key."},
 }
+FULL = STREAM | {"ready": False, "disk": {"reason": "audio is lost: no space", "remedy": "make room"}}
 
 
 @pytest.fixture
@@ -75,8 +78,15 @@ def test_a_sentence(tmp_path: Path, answering: Callable[..., list[Path]]) -> Non
     ("changes", "live", "ready", "told"),
     [
         ({}, 0, 0, "alive, ready: "),
-        ({"ready": False, "streams": [HELD]}, 0, 1, "alive, not ready: room: held: the key is refused, 0.4 s"),
-        ({"ready": False, "streams": [HELD]}, 0, 1, "; check the key; "),
+        (
+            {"ready": False, "streams": [HELD]},
+            0,
+            1,
+            "not ready: room: held: the key is refused. Check the key, ",
+        ),
+        ({"ready": False, "streams": [HELD]}, 0, 1, "key, 0.4 s to be transcribed; process"),
+        ({"ready": False, "streams": [HELD | {"state": "held"}]}, 0, 1, "to be transcribed; Check the key; process"),
+        ({"ready": False, "streams": [FULL]}, 0, 1, "transcribed; audio is lost: no space; make room; process"),
         ({"ready": False, "streams": [STREAM | {"ready": False, "device": "lost"}]}, 0, 1, "the device is lost"),
         ({"ready": False, "streams": [STREAM | {"ready": False, "device": "opening"}]}, 0, 1, "no audio has come yet"),
         ({"ready": False, "streams": [STREAM | {"ready": False}]}, 0, 1, "audio is kept meanwhile"),

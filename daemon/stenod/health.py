@@ -33,7 +33,8 @@ def health(
     """Ask a running stenod how it is, in one line.
 
     Alive is that audio grows: a restart mends what is not alive, and nothing else. Ready is that each stream also has
-    its device and a session that takes its audio, or needs none just now. Without a network it is alive and not ready.
+    its device, a disk that takes what comes, and a session that takes its audio, or needs none just now. Without a
+    network it is alive and not ready.
 
     \b
     stenod health --state-dir /var/lib/stenod
@@ -65,11 +66,15 @@ def sentence(told: Mapping[str, Any]) -> str:
 
 def _parts(stream: Mapping[str, Any]) -> Iterator[str]:
     session = f" ({stream['provider']}, {stream['session']})" if stream["session"] else ""
-    yield f"{stream['name']}: {stream['state']}{session}, {stream['lag_seconds']:.1f} s to be transcribed"
+    state, pending = stream["state"].rstrip("."), stream["pending_seconds"]
+    yield f"{stream['name']}: {state}{session}, {pending:.1f} s to be transcribed"
     if not stream["alive"]:
         yield STILL
+    elif stream["disk"]:
+        yield f"{stream['disk']['reason']}; {stream['disk']['remedy']}"
     elif stream["held"]:
-        yield stream["held"]["remedy"]
+        if stream["held"]["remedy"].rstrip(".") not in state:
+            yield stream["held"]["remedy"].rstrip(".")
     elif not stream["ready"]:
         yield DEVICES.get(stream["device"], PATIENCE)
 

@@ -93,9 +93,15 @@ class Stream:
     def state(self) -> str:
         """In words for a person, the worst first."""
         capture = self._parts.capture
-        words = [self._parts.supervisor.state, f"{_length(self._parts.journal.lag_seconds)} to be transcribed"]
+        words = [
+            self._parts.supervisor.state.rstrip("."),
+            f"{_length(self._parts.journal.pending_seconds())} to be transcribed",
+        ]
         if capture is not None and capture.lost and not self._stopping.is_set():
             words.insert(0, f"nothing is recorded: {capture.lost}")
+        trouble, _ = self._parts.journal.trouble
+        if trouble:
+            words.insert(0, trouble)
         return ("stopping; " if self._stopping.is_set() else "") + "; ".join(words)
 
     @property
@@ -106,7 +112,8 @@ class Stream:
     @property
     def health(self) -> StreamHealth:
         """How it is, for whoever asks."""
-        capture, supervisor = self._parts.capture, self._parts.supervisor
+        capture, supervisor, journal = self._parts.capture, self._parts.supervisor, self._parts.journal
+        reason, remedy = journal.trouble
         session, fatal = supervisor.session, supervisor.held or self.fatal
         return StreamHealth(
             name=self.name,
@@ -116,8 +123,10 @@ class Stream:
             device=Device.NONE if capture is None else capture.device,
             provider=None if session is None else session.dialect.name,
             session=None if session is None else session.name,
-            lag_seconds=round(self._parts.journal.lag_seconds, 3),
+            lag_seconds=round(journal.lag_seconds, 3),
+            pending_seconds=round(journal.pending_seconds(), 3),
             held=None if fatal is None else Held(reason=fatal.rule.meaning, remedy=fatal.rule.remedy),
+            disk=Held(reason=reason, remedy=remedy) if reason else None,
             last_final_at=self._parts.transcript.last_final_at,
         )
 

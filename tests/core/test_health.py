@@ -16,7 +16,9 @@ WELL = StreamHealth(
     provider="assemblyai",
     session="room-000001",
     lag_seconds=0.5,
+    pending_seconds=0.5,
     held=None,
+    disk=None,
     last_final_at=None,
 )
 
@@ -32,6 +34,7 @@ WELL = StreamHealth(
         ({"device": Device.OPENING}, True, False),
         ({"up": False}, True, False),
         ({"held": Held(reason="no balance", remedy="top it up")}, True, False),
+        ({"disk": Held(reason="audio is lost", remedy="make room")}, True, False),
         ({"alive": False}, False, True),
     ],
 )

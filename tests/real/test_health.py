@@ -2,6 +2,9 @@
 
 import json
 import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -98,4 +101,40 @@ async def test_what_a_held_daemon_says(tmp_path: Path) -> None:
         assert "key" in line
         assert KEY not in line
         assert 0 == (await asked(tmp_path, journal))[0]
+        nursery.cancel_scope.cancel()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path, missing: Callable[[str], None]) -> Iterator[Path]:
+    """Mount one of six megabytes; needs root."""
+    path = tmp_path / "disk"
+    path.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", str(path)]
+    if subprocess.run(mount, check=False, capture_output=True).returncode:
+        missing("cannot mount a small disk")
+    yield path
+    subprocess.run(["umount", "--lazy", str(path)], check=True)
+
+
+async def test_a_full_disk_is_not_ready(tmp_path: Path, small_disk: Path) -> None:
+    """While audio is being lost, with what to do; ready again by itself when there is room."""
+    journal, filler = small_disk / "journal", small_disk / "filler"
+    async with (
+        emulator(tmp_path / "server") as server,
+        talk(tmp_path, server, "--state-dir", str(journal)) as daemon,
+        trio.open_nursery() as nursery,
+    ):
+        nursery.start_soon(daemon.feed, speech(120.0))
+        await becomes(tmp_path, journal, daemon, 0, "alive, ready: default: transcribing")
+        with filler.open("wb", buffering=0) as file, suppress(OSError):
+            while True:
+                file.write(bytes(4096))
+        line = await becomes(tmp_path, journal, daemon, 1, "alive, not ready: default: ")
+        assert "cannot be stored" in line
+        assert "make room on the journal's disk" in line
+        assert 0 == (await asked(tmp_path, journal, "--live"))[0]
+        filler.unlink()
+        await becomes(tmp_path, journal, daemon, 0, "alive, ready: default: transcribing")
+        daemon.process.kill()
+        await daemon.end()
         nursery.cancel_scope.cancel()

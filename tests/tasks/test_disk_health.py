@@ -23,10 +23,12 @@ async def test_a_person_is_told_once_of_each_change(autojump_clock: trio.abc.Clo
         await trio.sleep(40.0)
     assert health.out(Part.AUDIO)
     health.worked(Part.AUDIO)
+    assert ("audio cannot be stored and is being lost: No space left on device", "make room") == health.trouble
     assert ["lost"] == [status.state for status in told]
     health.worked(Part.LEDGER)
     health.worked(Part.LEDGER)
     assert ["lost", "back"] == [status.state for status in told]
+    assert health.trouble == ("", "")
     assert {("room", "journal")} == {(status.stream, status.subject) for status in told}
     assert told[0].remedy == "make room"
     assert "No space left" in told[0].reason

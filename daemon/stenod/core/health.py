@@ -1,8 +1,9 @@
 """How a running daemon is, for whoever asks: one line of JSON without a word of the transcript, a key, or a path.
 
 *Alive* is what the watchdog goes by: audio grows. A restart mends what is not alive, and nothing else. *Ready* is that
-words are on their way: each stream has its device and a session that takes its audio, or needs none just now (quiet,
-all done). What is alive and not ready is recorded and waits; who holds it, and what a person can do, stands beside it.
+words are on their way: each stream has its device, a disk that takes what comes, and a session that takes its audio, or
+needs none just now (quiet, all done). What is alive and not ready is recorded and waits; who holds it, and what a
+person can do, stands beside it.
 """
 
 from collections.abc import Sequence
@@ -28,7 +29,7 @@ class Device(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """The provider refuses for good, until a person has acted."""
+    """What goes on only when a person has acted: a provider that refuses for good, a disk that takes nothing."""
 
     reason: str
     remedy: str
@@ -49,14 +50,19 @@ class StreamHealth:
     session: str | None
     lag_seconds: float
     """From the first sample that is still to be transcribed to the last one."""
+    pending_seconds: float
+    """What of it is still to be transcribed: less where some of it is lost."""
     held: Held | None
+    disk: Held | None
+    """The journal's disk takes nothing: audio is being lost, or lines wait."""
     last_final_at: str | None
     """When the last turn ended that was printed live or late, in UTC."""
 
     @property
     def ready(self) -> bool:
         """Whether its words are on their way."""
-        return self.up and self.held is None and self.device not in (Device.OPENING, Device.LOST)
+        waits = self.held is not None or self.disk is not None
+        return self.up and not waits and self.device not in (Device.OPENING, Device.LOST)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,6 +19,11 @@ from stenod.tasks.journal import Journal
 from stenod.tasks.levels import Levels
 
 SUBJECT = "device"
+REMEDIES = {
+    True: "it is opened again by itself; see that it is plugged in and that nobody else has it: `stenod devices`",
+    False: "it is started again by itself; see why it ended",
+}
+"""By whether it is a device."""
 REOPEN_SECONDS = (0.25, 0.5, 1.0)
 """Delays before a lost source is opened again; the last one repeats. With the start of a child it is within 2 s."""
 STEADY_SECONDS = 10.0
@@ -177,10 +182,13 @@ class Capture:
         self._log.warning("source.lost", source=self._source.description, reason=reason, delay_seconds=delay)
         told, self.lost = self.lost, reason
         if not told:
-            self._tell("lost", reason)
+            self._tell("lost", reason, REMEDIES[self._source.clocked])
         await trio.sleep(delay)
 
-    def _tell(self, state: str, reason: str) -> None:
+    def _tell(self, state: str, reason: str, remedy: str = "") -> None:
         at = records.rfc3339(self._clock.wall())
-        record = records.Status(stream=self._journal.stream, at=at, subject=SUBJECT, state=state, reason=reason)
-        self._journal.note(record)
+        self._journal.note(
+            records.Status(
+                stream=self._journal.stream, at=at, subject=SUBJECT, state=state, reason=reason, remedy=remedy
+            )
+        )

@@ -68,6 +68,8 @@ class DiskHealth:
         self._outages = {part: Outage() for part in Part}
         self._outages[Part.AUDIO].wait_seconds_max = AUDIO_WAIT_SECONDS_MAX
         self._told = told
+        self.trouble = ("", "")
+        """What is wrong now and what to do; empty where all is well."""
 
     def failed(self, part: Part, reason: str, remedy: str) -> None:
         """Note that a part did not work."""
@@ -75,9 +77,11 @@ class DiskHealth:
         if not outage.out:
             self._log.error("journal.lost", part=part.value, reason=reason, remedy=remedy)
         outage.failed(self._clock.now())
+        if not self.trouble[0]:
+            self.trouble = (f"{LOSSES[part]}: {reason}", remedy)
         if not self._told:
             self._told = True
-            self._tell("lost", f"{LOSSES[part]}: {reason}", remedy)
+            self._tell("lost", *self.trouble)
 
     def worked(self, part: Part) -> None:
         """Note that a part worked."""
@@ -85,6 +89,8 @@ class DiskHealth:
         if outage.out:
             outage.worked()
             self._log.info("journal.back", part=part.value)
+        if self.trouble[0] and not any(one.out for one in self._outages.values()):
+            self.trouble = ("", "")
         if self._told and not any(one.out for one in self._outages.values()) and self._room_held():
             self._told = False
             self._tell("back", "the journal's disk takes everything again", "")

@@ -115,6 +115,11 @@ class Journal:
         """Whether this was recorded before the ledger that knew it was lost: it may have been printed before."""
         return position < self._recovered_until
 
+    @property
+    def trouble(self) -> tuple[str, str]:
+        """What is wrong with its disk now, and what to do; empty where all is well."""
+        return self._health.trouble
+
     def mended(self, subject: str) -> bool:
         """Whether an earlier run left bad news of this subject standing; only the first who asks is told."""
         stands = subject in self._troubles

@@ -316,6 +316,15 @@ def test_the_last_word_of_a_late_turn_is_not_its_padded_neighbour() -> None:
     assert (["a"], []) == ([one.text for one in first.kept], [one.text for one in second.kept])
 
 
+@pytest.mark.parametrize("moved", [0.0, 0.05])
+def test_a_last_word_that_is_heard_otherwise(moved: float) -> None:
+    """In the very place of a printed one it is that one, though nothing behind it says so."""
+    seam = end_seam_at([word("b", 2.9, 3.3), word("c", 3.9, 4.2), word("d", 4.2, 4.5)], round(4.4 * RATE))
+    late = [word("a", 2.5, 2.9), word("b", 2.9, 3.3), word("see", 3.9 + moved, 4.2)]
+    sewn = sew_end(seam, late, RATE)
+    assert (["a"], True) == ([one.text for one in sewn.kept], sewn.doubtful)
+
+
 def test_those_who_began_in_a_quiet_point_repeat_nothing() -> None:
     """An equal word right behind the pause is another word."""
     seam = end_seam_at([word("no", 2.0, 2.2)], round(1.9 * RATE))

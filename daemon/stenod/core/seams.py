@@ -32,6 +32,8 @@ TOLERANCE_SECONDS = 1.2
 SHARED_RATIO_MIN = 0.6
 """Words that differ in text are the same word only when the shorter one lies this much within the other: padding moves
 one edge of a word, so a word and its neighbour share little."""
+SAME_PLACE_SECONDS = 0.06
+"""Two words whose beginnings and ends differ by no more were said in one place: a recogniser's times are as exact."""
 EQUAL_WEIGHT = 1.5
 """An equal word half a second away loses against another one in its very place: that is the replay worded otherwise."""
 
@@ -155,8 +157,9 @@ def sew_end(seam: EndSeam, heard: Sequence[PlacedWord], rate: int) -> SewnEnd:
     they said.
     """
     pairs = _alignment(seam.printed, heard, partial(_score, rate=rate, whole=True))
-    # Unlike words are one only where an equal pair follows: the last of a turn may be the one before a padded one.
-    while pairs and key(seam.printed[pairs[-1][0]].text) != key(heard[pairs[-1][1]].text):
+    # Unlike words are one only where an equal pair follows, or in the very same place: the last of a turn may be the
+    # one before a padded one.
+    while pairs and not _is_certain(seam.printed[pairs[-1][0]], heard[pairs[-1][1]], rate):
         pairs.pop()
     partners = {heard_index for _, heard_index in pairs}
     first = 0 if seam.met else min(partners, default=len(heard))
@@ -204,6 +207,12 @@ def _alignment(
 
 def _torn(seam: Seam, word: PlacedWord) -> bool:
     return word.start < seam.torn_until and word.end <= seam.settled
+
+
+def _is_certain(printed: PlacedWord, heard: PlacedWord, rate: int) -> bool:
+    """Whether two words are one without looking at their neighbours: padding moves one edge, never both."""
+    edges = max(abs(printed.start - heard.start), abs(printed.end - heard.end))
+    return key(printed.text) == key(heard.text) or edges <= SAME_PLACE_SECONDS * rate
 
 
 def _score_at_start(seam: Seam, printed: PlacedWord, heard: PlacedWord, *, rate: int) -> float:

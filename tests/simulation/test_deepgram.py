@@ -55,6 +55,19 @@ def test_a_microphone_that_is_muted_from_the_start(provider: str, policy: QuietP
 
 
 @EVERY
+@pytest.mark.parametrize("seed", range(4))
+def test_silence_parts_no_word(provider: str, seed: int) -> None:
+    """A server that stalls while a session catches up: what waits for the rate rule is speech, with no room in it."""
+    faults = (Fault(kind="drop", wall=29.19, count=1), Fault(kind="mute", wall=29.97, count=1, duration=10.0))
+    world = simulate(
+        provider=provider, seed=659 + seed, seconds=38.6, plan="continuous", faults=faults, latency_seconds=0.05
+    )
+    account(world)
+    heard = world.emulator.log.of(log.Heard)
+    assert [] == [one for one in heard if one.kind == "silence" and one.session_end - one.session_start > RATE // 5]
+
+
+@EVERY
 def test_a_start_with_hardly_any_audio(provider: str) -> None:
     """A tenth of a second, too little for any message, then no device for half a minute: the session is held."""
     world = simulate(provider=provider, seconds=60.0, device_outages=((0.15, 32.0),))

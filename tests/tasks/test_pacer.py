@@ -487,6 +487,20 @@ async def test_a_turn_does_not_wait_through_the_quiet(autojump_clock: trio.abc.C
     nursery.cancel_scope.cancel()
 
 
+async def test_whoever_waits_for_the_rate_rule_is_not_idle(
+    autojump_clock: trio.abc.Clock, nursery: trio.Nursery
+) -> None:
+    """It is once all is sent, between the chunks of a live source too."""
+    booth = Booth()
+    booth.record(speech(0, 30_000))
+    nursery.start_soon(booth.run)
+    idle = []
+    for _ in range(60):
+        await trio.sleep(0.5)
+        idle.append((booth.pacer.idle, booth.pacer.sent < 30_000))
+    assert {(False, True), (True, False)} == set(idle)
+
+
 async def test_silence_that_is_sent_while_it_waits_counts(
     autojump_clock: trio.abc.Clock, nursery: trio.Nursery
 ) -> None:

@@ -68,6 +68,8 @@ class Pacer:
         self._hush = hush
         self.sent = sent_map.origin
         self.end = FOREVER
+        self.idle = False
+        """Nothing waits to be sent: not even for the rate rule."""
 
     def share(self, start: int) -> None:
         """Take it that all before `start` is overlap, and what follows is its own."""
@@ -106,7 +108,9 @@ class Pacer:
             elif self.end < FOREVER and self._journal.tail >= min(self.end, self._share_end):
                 break
             await self._end_turn_in_quiet(link)
+            self.idle = True
             await (pulse.wait() if self._cut.is_set() else first_of(pulse, self._cut))
+            self.idle = False
 
     def _is_last(self, run: Span) -> bool:
         """Whether nothing follows the run at once, so that its rest must not wait for more."""

@@ -292,7 +292,7 @@ class Session:
             sent_map=self.sent_map,
             rate_rule=self._rate_rule,
             clock=self._clock,
-            wanted=lambda: self._phase is Phase.READY,
+            wanted=lambda: self._phase is Phase.READY and (self._pacer is None or self._pacer.idle),
         )
 
     def _take(self, events: list[Event]) -> None:

@@ -18,7 +18,10 @@ from stenod.tasks.link import Link
 
 
 class Warmth:
-    """`wanted`: whether the session may be sent audio now (it is ready, and has not said goodbye)."""
+    """`wanted`: whether silence may be sent now: it is ready, has not said goodbye, and no audio waits to be sent.
+
+    Between two chunks that the rate rule keeps apart lies speech, and a word that silence parts is heard by nobody.
+    """
 
     def __init__(
         self,

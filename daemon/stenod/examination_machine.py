@@ -123,7 +123,7 @@ def surroundings() -> Iterator[Step]:
 
 
 async def _clock() -> Finding:
-    return of_clock(synchronised=SystemClock().synchronised())
+    return of_clock(synchronised=SystemClock().known())
 
 
 async def _service() -> Finding:

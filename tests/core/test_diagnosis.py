@@ -121,8 +121,11 @@ def test_disks(free: int, mark: Mark, told: str) -> None:
 
 
 def test_clocks() -> None:
-    """One that nobody set is odd, not wrong."""
+    """One that nobody set is odd, not wrong; one of which nobody knows is not praised."""
     assert Mark.GOOD is diagnosis.of_clock(synchronised=True).mark
+    unknown = diagnosis.of_clock(synchronised=None)
+    assert Mark.SKIPPED is unknown.mark
+    assert "on the machine itself `timedatectl` does" in unknown.text
     assert "timedatectl" in diagnosis.of_clock(synchronised=False).remedy
 
 

@@ -176,6 +176,17 @@ async def test_a_server_of_ones_own_has_keys_of_its_own(tmp_path: Path) -> None:
     assert "needs none" in (await ProviderExamination(case(tmp_path, **own), "assemblyai").key()).text
 
 
+async def test_a_key_that_only_a_service_has_is_told(tmp_path: Path) -> None:
+    """Where it is needed and where not, with how that service is examined."""
+    key = tmp_path / ".config/stenod/hall.assemblyai.key"
+    key.parent.mkdir(parents=True)
+    key.touch()
+    for own, mark in (({}, Mark.WRONG), ({"assemblyai__endpoint": "ws://127.0.0.1:9"}, Mark.ODD)):
+        found = await ProviderExamination(case(tmp_path, **own), "assemblyai").key()
+        assert mark is found.mark
+        assert f"{key} is for a service, which `stenod doctor --service --user --name hall` examines" == found.remedy
+
+
 async def test_offline_sends_nothing(tmp_path: Path) -> None:
     """Name, connection and session are left out; the key is looked at."""
     alone = case(tmp_path, {"DEEPGRAM_API_KEY": KEY + KEY[:8]})

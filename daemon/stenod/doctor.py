@@ -30,28 +30,45 @@ CONFIGURED = ("key", "name", "connection", "session", "audio", "level", "state",
 """Steps that nothing can be said about without a configuration."""
 ERASED = "\r\x1b[K"
 INTERRUPTED = 130
+OFFLINE, JSON = {True: ("--offline",), False: ()}, {True: ("--json",), False: ()}
+"""How the options are passed on."""
 
 
 @click.command()
 @configured
 @click.option("--offline", is_flag=True, help="Send nothing: leave out name, connection and session.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--service", is_flag=True, help="Examine the installed service, as systemd would start it.")
+@click.option("--user", is_flag=True, help="With --service: your own one.")
+@click.option("--name", default="", metavar="NAME", help="With --service: one of several, stenod@NAME.")
 @click.pass_context
-def doctor(context: click.Context, /, config: Path | None, *, offline: bool, as_json: bool, **given: Any) -> None:
+def doctor(
+    context: click.Context,
+    /,
+    config: Path | None,
+    *,
+    offline: bool,
+    as_json: bool,
+    service: bool,
+    user: bool,
+    name: str,
+    **given: Any,
+) -> None:
     """Try everything that `stenod run` needs, with the same options, and say what to do about what is wrong.
 
     \b
     stenod doctor
     stenod doctor --provider assemblyai --input mic:USB
-    stenod doctor --config /etc/stenod/stenod.toml --state-dir /var/lib/stenod
+    stenod doctor --config court.toml --state-dir ~/stenod
+    sudo stenod doctor --service
+    stenod doctor --service --user
 
     It ends within half a minute and changes nothing. It opens one session of a second or two with each configured
     provider, with silence, and the microphone for a second; --offline opens no session. A running stenod is not
-    disturbed. No key is shown. The key of a service may be a credential that only systemd hands out:
+    disturbed. No key is shown.
 
-    \b
-    sudo systemd-run --pty -p LoadCredential=assemblyai:/etc/stenod/assemblyai.key \\
-        stenod doctor --config /etc/stenod/stenod.toml --state-dir /var/lib/stenod
+    A service has its own user, its key from systemd, and much that is forbidden to it. --service has systemd run doctor
+    beside it just so, with the options of the unit that is installed.
 
     \b
     ok  ✓   fine
@@ -64,6 +81,10 @@ def doctor(context: click.Context, /, config: Path | None, *, offline: bool, as_
     """
     from stenod.config import ConfigErrors
 
+    if service:
+        context.exit(_visited(config, given, user=user, name=name, more=[*OFFLINE[offline], *JSON[as_json]]))
+    if user or name:
+        raise click.UsageError("--user and --name say which service is meant: they need --service")
     sheet = Sheet(sys.stdout, as_json=as_json, plain="NO_COLOR" in os.environ)
     loaded, errors = None, ""
     try:
@@ -73,6 +94,18 @@ def doctor(context: click.Context, /, config: Path | None, *, offline: bool, as_
     code = examine(loaded, errors, os.environ, sheet, offline=offline)
     sheet.finish(code)
     context.exit(code)
+
+
+def _visited(config: Path | None, given: Mapping[str, Any], *, user: bool, name: str, more: Sequence[str]) -> int:
+    """Have systemd run doctor as the service, and return its exit code."""
+    from stenod.edge.systemctl import ServiceManager
+    from stenod.unit import place_of
+    from stenod.visit import visit
+
+    if config is not None or any(value not in (None, ()) for value in given.values()):
+        raise click.UsageError("--service has the options of the installed unit; leave out the others")
+    manager = ServiceManager(user=user, environment=os.environ)
+    return visit(manager, place_of(user=user, name=name, environment=os.environ), more, os.environ)
 
 
 def examine(

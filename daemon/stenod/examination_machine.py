@@ -21,6 +21,7 @@ from stenod.core.diagnosis import (
     of_directory,
     of_disk,
     of_units,
+    skipped,
     wrong,
 )
 from stenod.core.verdict import ExitCode
@@ -127,4 +128,7 @@ async def _clock() -> Finding:
 
 
 async def _service() -> Finding:
-    return of_units(await systemctl.units())
+    try:
+        return of_units(await systemctl.units())
+    except systemctl.ManagerError as silent:
+        return skipped(str(silent))

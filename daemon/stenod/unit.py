@@ -16,6 +16,8 @@ HEAD = """\
 # By `stenod service install`, which writes it anew each time. What else you want belongs in a file beside this one.
 [Service]
 """
+PACKAGED = ("stenod.service", "stenod@.service", "user/stenod.service", "user/stenod@.service", "stenod.toml")
+"""What comes with stenod, and is written as it is."""
 HIDDEN = ("tmp", "var/tmp")
 """PrivateTmp= hides them, and the machine empties them."""
 HOMES = ("home", "root", "run/user")

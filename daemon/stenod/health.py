@@ -40,7 +40,8 @@ def health(
     stenod health --config /etc/stenod/stenod.toml --ready
     stenod health --state-dir ~/stenod --json | jq .streams[0].lag_seconds
 
-    Without --state-dir and --config it looks where `stenod run` would: STENOD_STATE_DIR, the user's own configuration.
+    Without --state-dir and --config it looks where `stenod run` would: STENOD_STATE_DIR, the user's own configuration;
+    last at the journal of your own service (`stenod service install --user`).
 
     Exit code 0: it is (alive; with --ready, ready). 1: it is not, and the line says what to do. 69: nobody answers.
     """
@@ -93,9 +94,12 @@ def _directory(state_dir: Path | None, config: Path | None) -> Path:
     if given:
         return Path(given).expanduser()
     from stenod.config import load, state_directory
+    from stenod.unit import journals_told, own_journal
 
     found = state_directory(load(config, os.environ).options, os.environ)
+    if found is None and config is None:
+        found = own_journal(os.environ)
     if found is None:
-        message = "the configuration names no state directory; name it with --state-dir"
+        message = f"the configuration names no state directory; name it with --state-dir{journals_told(os.environ)}"
         raise click.UsageError(message)
     return found

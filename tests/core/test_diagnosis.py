@@ -148,7 +148,12 @@ def unit(**fields: object) -> Unit:
             "has failed (exit-code, exit status 78); `journalctl -u stenod -n 50` says why",
         ),
         ([unit(active="activating", sub="auto-restart", user=True)], Mark.WRONG, "`journalctl --user -u stenod"),
-        ([unit(active="activating", sub="start")], Mark.ODD, "activating"),
+        ([unit(active="activating", sub="start")], Mark.ODD, "stenod is starting; `systemctl status stenod` says how"),
+        (
+            [unit(), unit(user=True)],
+            Mark.GOOD,
+            "stenod is active (running)\nstenod (--user) is active (running)",
+        ),
     ],
 )
 def test_units(units: list[Unit] | None, mark: Mark, told: str) -> None:

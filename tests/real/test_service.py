@@ -452,6 +452,10 @@ async def test_a_user_has_a_service_of_their_own(place: Path, machine: Machine) 
         found = await examined(one, 0)
         assert "from systemd credential assemblyai" in found["key"]["text"]
         assert "good" == found["audio"]["mark"] == found["session"]["mark"]
+        for word in ("health", "status"):
+            asked = await machine.run(PROGRAM, word, user="anna", check=False)
+            assert asked.startswith("64\n")
+            assert f"installed: {one.home}/.local/state/stenod-desk (stenod@desk.service)" in asked
         await one.control("kill", "--signal=KILL", "--kill-who=main")
         await one.until(lambda shown: shown["NRestarts"] == "1" and live(shown))
         await one.finals(len(await one.finals(1)) + 1)

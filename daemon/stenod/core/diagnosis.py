@@ -222,6 +222,11 @@ class Unit:
     user: bool = False
 
     @property
+    def whose(self) -> str:
+        """Its name, and that it is the user's where it is: there may be two of one name."""
+        return f"{self.name} (--user)" if self.user else self.name
+
+    @property
     def command(self) -> str:
         """How its manager is spoken to."""
         return "systemctl --user" if self.user else "systemctl"
@@ -238,12 +243,14 @@ def of_units(units: Sequence[Unit] | None) -> Finding:
 
 def _of_unit(unit: Unit) -> Finding:
     if unit.active == "failed" or (unit.active == "activating" and unit.sub == "auto-restart"):
-        text = f"{unit.name} has failed ({unit.result}, exit status {unit.status})"
+        text = f"{unit.whose} has failed ({unit.result}, exit status {unit.status})"
         log = "journalctl --user" if unit.user else "journalctl"
         return wrong(text, f"`{log} -u {unit.name} -n 50` says why", ExitCode.UNAVAILABLE)
+    if unit.active == "activating":
+        return odd(f"{unit.whose} is starting", f"`{unit.command} status {unit.name}` says how far it is")
     if unit.active != "active":
-        return odd(f"{unit.name} is installed, but {unit.active}", f"`{unit.command} enable --now {unit.name}`")
+        return odd(f"{unit.whose} is installed, but {unit.active}", f"`{unit.command} enable --now {unit.name}`")
     said = f": {unit.text}" if unit.text else ""
     if unit.enabled == "disabled":
-        return odd(f"{unit.name} runs, but not after a reboot", f"`{unit.command} enable {unit.name}`")
-    return good(f"{unit.name} is {unit.active} ({unit.sub}){said}")
+        return odd(f"{unit.whose} runs, but not after a reboot", f"`{unit.command} enable {unit.name}`")
+    return good(f"{unit.whose} is {unit.active} ({unit.sub}){said}")

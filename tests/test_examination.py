@@ -223,7 +223,7 @@ async def test_nothing_listens(tmp_path: Path) -> None:
     found = await ProviderExamination(chosen, "assemblyai").connection()
     assert (Mark.WRONG, 69) == (found.mark, found.exit_code)
     assert "nothing listens on that port" in found.text
-    assert "check the endpoint" in found.text
+    assert "Check the endpoint" in found.text
 
 
 Fact = Callable[[Case], Awaitable[Finding]]

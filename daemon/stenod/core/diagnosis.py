@@ -33,9 +33,13 @@ CERTIFICATES = (
         "for a server or proxy of your own set tls.ca_file to its authority",
     ),
     ("local issuer", "its authority is not known here", "install ca-certificates, or set tls.ca_file to its authority"),
-    ("wrong version number", "no TLS is spoken there", "check port and scheme of the endpoint (ws:// is without TLS)"),
 )
 """What OpenSSL says about a certificate, what that means, and what to do; tried with OpenSSL 3.0."""
+NO_TLS = ("wrong version number", "record layer failure", "http request")
+"""What it says where a server answers without TLS; the second is 3.2's."""
+OF_THE_DAEMON = ("stenod ", "Nothing: stenod ", "the service ")
+"""How clauses of a remedy begin that say what goes on by itself meanwhile."""
+LATER = "Try again in a while."
 
 
 class Mark(StrEnum):
@@ -96,11 +100,20 @@ def joined(findings: Sequence[Finding]) -> Finding:
 
 def of_failure(rule: Rule, text: str) -> Finding:
     """Return what the verdict table says of a failure; `text` is what was observed."""
+    if rule.name == "tls" and any(one in text.casefold() for one in NO_TLS):
+        remedy = "name the endpoint with ws:// instead of wss://, or another port"
+        return wrong(f"No TLS is spoken there ({text})", remedy, rule.exit_code)
     for fragment, meaning, remedy in CERTIFICATES:
         if fragment in text.casefold() and rule.name == "tls":
             return wrong(f"The server's certificate was not accepted: {meaning} ({text})", remedy, rule.exit_code)
     said = f" ({text})" if text else ""
-    return wrong(f"{rule.meaning}{said} {rule.remedy}", exit_code=rule.exit_code)
+    return wrong(f"{rule.meaning}{said} {by_hand(rule.remedy)}", exit_code=rule.exit_code)
+
+
+def by_hand(remedy: str) -> str:
+    """Return what a person can do, of a remedy that also says what the daemon does meanwhile: here is none."""
+    own = "; ".join(one for one in remedy.split("; ") if not one.startswith(OF_THE_DAEMON))
+    return f"{own[0].upper()}{own[1:].removesuffix('.')}." if own else LATER
 
 
 def of_level(loudness: Loudness, *, live: bool = True) -> Finding:

@@ -166,6 +166,9 @@ def devices(context: click.Context, /, name: str | None, *, watch: bool, as_json
     Several names may be one microphone (ALSA's default, sysdefault, plughw); on plain ALSA only one of them can be
     open at a time, and the others say so. With --watch in a pipe or with --json there is one line or object for each
     after about a second.
+
+    Of a sound server only the ways to it are listed (pulse, pipewire, default), which lead to its default source.
+    systemd/README.md says how another one gets a name here; for all of one stenod PULSE_SOURCE or PIPEWIRE_NODE does.
     """
     if watch:
         context.exit(importlib.import_module("stenod.watch").watch(name, as_json=as_json))

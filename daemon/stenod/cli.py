@@ -66,7 +66,12 @@ class LazyGroup(click.Group):
 def configured(command: F) -> F:
     """Add the options that override the configuration; `load_configuration` takes them."""
     options = (
-        click.option("--config", type=click.Path(path_type=Path), metavar="FILE", help="Read this configuration file."),
+        click.option(
+            "--config",
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            help="Read this configuration file. None: ~/.config/stenod/stenod.toml, where there is one.",
+        ),
         click.option(
             "--input", metavar="INPUT", help="mic, mic:NAME, mic:INDEX, sample, -, command:WORDS, none, or a file."
         ),

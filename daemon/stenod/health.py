@@ -17,12 +17,13 @@ DEVICES = {
     "lost": "the device is lost and is opened again by itself; see that it is plugged in, `stenod devices` lists them",
     "opening": "no audio has come yet",
 }
+CONFIG = "The configuration it runs with. None: ~/.config/stenod/stenod.toml, where there is one."
 PATIENCE = "audio is kept meanwhile, `stenod status` says more"
 
 
 @click.command()
 @click.option("--state-dir", type=click.Path(path_type=Path), metavar="DIR", help="Where it runs.")
-@click.option("--config", type=click.Path(path_type=Path), metavar="FILE", help="The configuration it runs with.")
+@click.option("--config", type=click.Path(path_type=Path), metavar="FILE", help=CONFIG)
 @click.option("--live", "ready", flag_value=False, default=False, type=bool, help="Whether it is alive. The default.")
 @click.option("--ready", "ready", flag_value=True, type=bool, help="Whether words are on their way, too.")
 @click.option("--json", "as_json", is_flag=True, help="Print what it says of itself, as JSON.")

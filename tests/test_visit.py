@@ -85,6 +85,13 @@ def test_a_value_stands_on_no_command_line() -> None:
     assert [] == [word for word in words if "s3cret" in word]
 
 
+def test_a_key_within_the_unit_is_not_taken_to_a_command_line() -> None:
+    """Where everybody would see it."""
+    with pytest.raises(NotVisitable, match=r"SetCredential=, for all to see: put it in a file") as caught:
+        visited([packaged("stenod@.service"), "[Service]\nSetCredential=deepgram:s3cret\n"])
+    assert "s3cret" not in str(caught.value)
+
+
 def test_a_service_of_a_user() -> None:
     """By the user's manager; the unit's own letters are filled in."""
     environment = {"HOME": "/h", "XDG_CONFIG_HOME": "/c"}

@@ -23,7 +23,7 @@ from stenod.unit import Place, place_of
 
 ITS_LIFE = re.compile(
     r"Type|Exec\w+|Restart\w*|StartLimit\w+|Timeout\w+|Watchdog\w+|Runtime\w+|Kill\w+|\w+KillSignal|Send\w+|NotifyAccess"
-    r"|PIDFile|BusName|RemainAfterExit|GuessMainPID|SuccessExitStatus|Standard\w+|TTY\w+|Syslog\w+|Log\w+|Sockets|Slice"
+    r"|PIDFile|BusName|RemainAfterExit|GuessMainPID|SuccessExitStatus|Standard\w+|TTY\w+|Syslog\w+|Log(?!s)\w+|Sockets|Slice"
     r"|FileDescriptorStore\w+|OOMPolicy|RemoveIPC|User|Group|Environment"
 )
 """What is not passed on. RemoveIPC= would take from the running service what it has; the last three go another way."""
@@ -115,6 +115,11 @@ def visit_of(
         elif key == "Environment":
             given = {key: value for key, _, value in (one.partition("=") for one in shlex.split(value))}
             variables = variables | given if value else {}
+        elif key == "SetCredential":
+            text = (
+                f"{place.unit} has a key in SetCredential=, for all to see: put it in a file, as systemd/README.md says"
+            )
+            raise NotVisitable(text, ExitCode.CONFIGURATION)
         elif not ITS_LIFE.fullmatch(key) and key not in SEEN:
             said.append(f"{key}={value}")
     if "run" not in program:

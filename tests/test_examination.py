@@ -10,11 +10,12 @@ import trio
 
 from fakes.log import FakeLog
 from stenod.config import load
-from stenod.core.diagnosis import Finding, Mark, good, odd, skipped, wrong
+from stenod.core.diagnosis import Finding, Mark, Unit, good, odd, skipped, wrong
+from stenod.edge import systemctl
 from stenod.edge.alsa import Recording
 from stenod.edge.state_directory import named
 from stenod.examination import Case, Examined, Step, concealed, walk
-from stenod.examination_machine import MachineExamination, configuration
+from stenod.examination_machine import MachineExamination, configuration, surroundings
 from stenod.examination_provider import ProviderExamination
 from stenod.examination_source import SourceExamination
 
@@ -185,6 +186,26 @@ async def test_a_key_that_only_a_service_has_is_told(tmp_path: Path) -> None:
         found = await ProviderExamination(case(tmp_path, **own), "assemblyai").key()
         assert mark is found.mark
         assert f"{key} is for a service, which `stenod doctor --service --user --name hall` examines" == found.remedy
+
+
+async def test_the_service_that_is_examined_is_told_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What else is on the machine is another matter, and so is one of the same name of another manager."""
+    fields = {"sub": "failed", "enabled": "enabled"}
+    units = [
+        Unit(name="stenod", active="failed", **fields),
+        Unit(name="stenod", active="active", user=True, **fields),
+        Unit(name="stenod@hall", active="failed", **fields),
+    ]
+
+    async def found() -> list[Unit]:
+        return units
+
+    monkeypatch.setattr(systemctl, "units", found)
+    marks = []
+    for within in (None, ("stenod", True), ("stenod@hall", False), ("stenod@none", False)):
+        *_, last = surroundings(within)
+        marks.append((await last.examine()).mark)
+    assert [Mark.WRONG, Mark.GOOD, Mark.WRONG, Mark.SKIPPED] == marks
 
 
 async def test_offline_sends_nothing(tmp_path: Path) -> None:

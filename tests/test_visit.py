@@ -136,7 +136,7 @@ def test_its_exit_code_is_ours(manager: FakeManager, tmp_path: Path, status: int
     """Whatever doctor found."""
     manager.status = status
     assert status == visit.visit(manager, place(tmp_path), ["--offline"], {})
-    assert manager.said[-1].endswith(f"doctor --config {tmp_path}/etc/stenod/stenod.toml --offline")
+    assert manager.said[-1].endswith(f"doctor --config {tmp_path}/etc/stenod/stenod.toml --within stenod --offline")
 
 
 @pytest.mark.parametrize(
@@ -183,6 +183,9 @@ def test_a_key_that_a_service_has_is_no_riddle(tmp_path: Path, monkeypatch: pyte
     (folder / "hall.assemblyai.cred").touch()
     assert "" == remedy("deepgram", environment)
     assert remedy("assemblyai", environment).endswith("`sudo stenod doctor --service --name hall` examines")
+    (folder / "court.assemblyai.key").touch()
+    told = remedy("assemblyai", environment, folder / "hall.toml")
+    assert told.startswith(f"{folder}/hall.assemblyai.cred is for a service")
     own = tmp_path / "home/.config/stenod"
     own.mkdir(parents=True)
     (own / "stenod.assemblyai.key").touch()

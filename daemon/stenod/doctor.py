@@ -41,6 +41,7 @@ OFFLINE, JSON = {True: ("--offline",), False: ()}, {True: ("--json",), False: ()
 @click.option("--service", is_flag=True, help="Examine the installed service, as systemd would start it.")
 @click.option("--user", is_flag=True, help="With --service: your own one.")
 @click.option("--name", default="", metavar="NAME", help="With --service: one of several, stenod@NAME.")
+@click.option("--within", default="", hidden=True, help="Given by --service: in which unit it runs.")
 @click.pass_context
 def doctor(
     context: click.Context,
@@ -52,6 +53,7 @@ def doctor(
     service: bool,
     user: bool,
     name: str,
+    within: str,
     **given: Any,
 ) -> None:
     """Try everything that `stenod run` needs, with the same options, and say what to do about what is wrong.
@@ -83,7 +85,7 @@ def doctor(
 
     if service:
         context.exit(_visited(config, given, user=user, name=name, more=[*OFFLINE[offline], *JSON[as_json]]))
-    if user or name:
+    if (user or name) and not within:
         raise click.UsageError("--user and --name say which service is meant: they need --service")
     sheet = Sheet(sys.stdout, as_json=as_json, plain="NO_COLOR" in os.environ)
     loaded, errors = None, ""
@@ -91,7 +93,7 @@ def doctor(
         loaded = load_configuration(config, given, os.environ)
     except ConfigErrors as wrong:
         errors = str(wrong)
-    code = examine(loaded, errors, os.environ, sheet, offline=offline)
+    code = examine(loaded, errors, os.environ, sheet, offline=offline, within=(within, user) if within else None)
     sheet.finish(code)
     context.exit(code)
 
@@ -109,15 +111,24 @@ def _visited(config: Path | None, given: Mapping[str, Any], *, user: bool, name:
 
 
 def examine(
-    loaded: "Loaded | None", errors: str, environment: Mapping[str, str], sheet: "Sheet", *, offline: bool
+    loaded: "Loaded | None",
+    errors: str,
+    environment: Mapping[str, str],
+    sheet: "Sheet",
+    *,
+    offline: bool,
+    within: tuple[str, bool] | None = None,
 ) -> int:
-    """Examine all of it, tell the sheet, and return the exit code."""
+    """Examine all of it, tell the sheet, and return the exit code.
+
+    `within` is the one unit that is of interest, and whether it is the user's.
+    """
     import trio
 
     from stenod.core.diagnosis import exit_code
     from stenod.examination import walk
 
-    steps, secrets = table(loaded, errors, environment, offline=offline)
+    steps, secrets = table(loaded, errors, environment, offline=offline, within=within)
     sheet.expect(steps)
     examined: list[Examined] = []
     interrupted: list[int] = []
@@ -140,7 +151,12 @@ def examine(
 
 
 def table(
-    loaded: "Loaded | None", errors: str, environment: Mapping[str, str], *, offline: bool
+    loaded: "Loaded | None",
+    errors: str,
+    environment: Mapping[str, str],
+    *,
+    offline: bool,
+    within: tuple[str, bool] | None,
 ) -> "tuple[list[Step], Callable[[], list[str]]]":
     """Return the steps in their order, and what will know the keys."""
     from stenod import examination_machine as machine
@@ -160,12 +176,16 @@ def table(
     steps = [step]
     if loaded is None or finding.mark == "wrong":
         steps += [replace(step, name=name, needs=(step.name,)) for name in CONFIGURED]
-        return [*steps, *machine.surroundings()], list
+        return [*steps, *machine.surroundings(within)], list
     log = telemetry.configure(loaded.options.logging.level, loaded.options.logging.format, sys.stderr)
     case = Case(loaded, environment, offline, log.get_logger(stream=loaded.options.stream))
     for name in loaded.options.providers or (LOCAL,):
         steps += (EngineExamination(case) if name == LOCAL else ProviderExamination(case, name)).steps()
-    steps += [*SourceExamination(case).steps(), *machine.MachineExamination(case).steps(), *machine.surroundings()]
+    steps += [
+        *SourceExamination(case).steps(),
+        *machine.MachineExamination(case).steps(),
+        *machine.surroundings(within),
+    ]
     return steps, lambda: list(case.keys.values())
 
 

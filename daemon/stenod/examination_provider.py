@@ -99,7 +99,7 @@ class ProviderExamination:
         try:
             key = self._service.key(options, self._case.environment)
         except SecretMissing as missing:
-            of_service = visit.remedy(key_owner(self._name), self._case.environment)
+            of_service = visit.remedy(key_owner(self._name), self._case.environment, self._case.loaded.path)
             if not needed:
                 none = "none, and a server of your own needs none"
                 return odd(none, of_service) if of_service else good(none)

@@ -69,7 +69,8 @@ def visit(manager: ServiceManager, place: Place, more: Sequence[str], environmen
         raise NotVisitable(f"{place.unit} is not installed; `stenod service install{own}{named}` does it")
     texts = [Path(path).read_text() for path in (shown["FragmentPath"], *shown["DropInPaths"].split())]
     name = f"stenod-doctor-{os.getpid()}"
-    found = visit_of(place, texts, shown, name=name, more=more, environment=environment)
+    within = ["--within", place.unit.removesuffix(".service"), *(["--user"] if place.user else []), *more]
+    found = visit_of(place, texts, shown, name=name, more=within, environment=environment)
     code = manager.attached(found.words, found.variables, unit=name)
     if code == REFUSED or code in NOT_STARTED:
         log = f"journalctl {'--user ' if place.user else ''}-u {name}"
@@ -78,19 +79,22 @@ def visit(manager: ServiceManager, place: Place, more: Sequence[str], environmen
     return code
 
 
-def remedy(owner: str, environment: Mapping[str, str]) -> str:
+def remedy(owner: str, environment: Mapping[str, str], configuration: Path | None = None) -> str:
     """Return how the service is examined that has this provider's key, which is for nobody else; empty: there is none.
 
-    Of the user's own services first.
+    Of several it is the one with the configuration that is examined, else one of the user's own.
     """
+    found = []
     for user in (True, False):
         folder = place_of(user=user, name="", environment=environment).configurations
-        for path in sorted((*folder.glob(f"*.{owner}.cred"), *folder.glob(f"*.{owner}.key"))):
-            name = path.name.split(".")[0]
-            words = [*([] if user else ["sudo"]), "stenod doctor --service", *(["--user"] if user else [])]
-            words += [] if name == "stenod" else ["--name", name]
-            return f"{path} is for a service, which `{' '.join(words)}` examines"
-    return ""
+        paths = sorted((*folder.glob(f"*.{owner}.cred"), *folder.glob(f"*.{owner}.key")))
+        found += [(path, path.name.split(".")[0], user) for path in paths]
+    if not found:
+        return ""
+    path, name, user = min(found, key=lambda one: one[0].with_name(f"{one[1]}.toml") != configuration)
+    words = ["stenod doctor --service --user" if user else "sudo stenod doctor --service"]
+    words += [] if name == "stenod" else ["--name", name]
+    return f"{path} is for a service, which `{' '.join(words)}` examines"
 
 
 def visit_of(

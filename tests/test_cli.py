@@ -60,6 +60,13 @@ def test_the_help_shows_every_command_and_imports_none() -> None:
     assert result.stdout.endswith("[]\n")
 
 
+@pytest.mark.parametrize("name", ["run", "doctor", "check", "health"])
+def test_which_configuration_is_read_by_itself_is_told(name: str) -> None:
+    """A file that nobody named changes what a command does."""
+    said = CliRunner().invoke(stenod, [name, "--help"]).output
+    assert "None: ~/.config/stenod/stenod.toml, where there is one." in " ".join(said.split())
+
+
 def test_each_command_is_where_the_table_says_and_has_its_help() -> None:
     """Every name leads to a command of that name whose help can be shown."""
     context = click.Context(stenod)

@@ -10,11 +10,12 @@ import trio
 
 from fakes.log import FakeLog
 from stenod.config import load
-from stenod.core.diagnosis import Finding, Mark, good, odd, skipped, wrong
+from stenod.core.diagnosis import Finding, Mark, Unit, good, odd, skipped, wrong
+from stenod.edge import systemctl
 from stenod.edge.alsa import Recording
 from stenod.edge.state_directory import named
 from stenod.examination import Case, Examined, Step, concealed, walk
-from stenod.examination_machine import MachineExamination, configuration
+from stenod.examination_machine import MachineExamination, configuration, surroundings
 from stenod.examination_provider import ProviderExamination
 from stenod.examination_source import SourceExamination
 
@@ -176,6 +177,37 @@ async def test_a_server_of_ones_own_has_keys_of_its_own(tmp_path: Path) -> None:
     assert "needs none" in (await ProviderExamination(case(tmp_path, **own), "assemblyai").key()).text
 
 
+async def test_a_key_that_only_a_service_has_is_told(tmp_path: Path) -> None:
+    """Where it is needed and where not, with how that service is examined."""
+    key = tmp_path / ".config/stenod/hall.assemblyai.key"
+    key.parent.mkdir(parents=True)
+    key.touch()
+    for own, mark in (({}, Mark.WRONG), ({"assemblyai__endpoint": "ws://127.0.0.1:9"}, Mark.ODD)):
+        found = await ProviderExamination(case(tmp_path, **own), "assemblyai").key()
+        assert mark is found.mark
+        assert f"{key} is for a service, which `stenod doctor --service --user --name hall` examines" == found.remedy
+
+
+async def test_the_service_that_is_examined_is_told_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What else is on the machine is another matter, and so is one of the same name of another manager."""
+    fields = {"sub": "failed", "enabled": "enabled"}
+    units = [
+        Unit(name="stenod", active="failed", **fields),
+        Unit(name="stenod", active="active", user=True, **fields),
+        Unit(name="stenod@hall", active="failed", **fields),
+    ]
+
+    async def found() -> list[Unit]:
+        return units
+
+    monkeypatch.setattr(systemctl, "units", found)
+    marks = []
+    for within in (None, ("stenod", True), ("stenod@hall", False), ("stenod@none", False)):
+        *_, last = surroundings(within)
+        marks.append((await last.examine()).mark)
+    assert [Mark.WRONG, Mark.GOOD, Mark.WRONG, Mark.SKIPPED] == marks
+
+
 async def test_offline_sends_nothing(tmp_path: Path) -> None:
     """Name, connection and session are left out; the key is looked at."""
     alone = case(tmp_path, {"DEEPGRAM_API_KEY": KEY + KEY[:8]})
@@ -212,7 +244,7 @@ async def test_nothing_listens(tmp_path: Path) -> None:
     found = await ProviderExamination(chosen, "assemblyai").connection()
     assert (Mark.WRONG, 69) == (found.mark, found.exit_code)
     assert "nothing listens on that port" in found.text
-    assert "check the endpoint" in found.text
+    assert "Check the endpoint" in found.text
 
 
 Fact = Callable[[Case], Awaitable[Finding]]

@@ -132,6 +132,16 @@ def test_where_it_looks(tmp_path: Path, answering: Callable[..., list[Path]]) ->
     assert "name it with --state-dir" in result.output
 
 
+def test_the_users_own_service_is_found(tmp_path: Path, answering: Callable[..., list[Path]]) -> None:
+    """Which has its journal from its unit, not from its configuration."""
+    asked = answering(WELL)
+    unit = tmp_path / ".config/systemd/user/stenod.service"
+    unit.parent.mkdir(parents=True)
+    unit.touch()
+    run(HOME=str(tmp_path))
+    assert [tmp_path / ".local/state/stenod"] == asked
+
+
 def test_nobody_is_there(tmp_path: Path) -> None:
     """No such directory, and one whose process has ended: 69, and what to do."""
     held = named(tmp_path / "state")

@@ -78,6 +78,18 @@ def test_several_keys(say: Callable[..., Result], tmp_path: Path) -> None:
         (("--provider", "assemblyai", "--key-file", "nowhere"), NotInstallable, "cannot read the key file nowhere"),
         (("--provider", "assemblyai", "--key-file", "-"), SecretError, "standard input: it is empty"),
         (("--key-file", "-"), NotInstallable, "no provider is configured"),
+        (
+            ("--provider", "assemblyai", "--key-file", "deepgram=/no/key"),
+            NotInstallable,
+            "does not use deepgram; those that it uses: assemblyai$",
+        ),
+        (("--key-file", "deepgram=/no/key"), NotInstallable, "does not use deepgram; those that it uses: none$"),
+        (
+            ("--provider", "assemblyai", "--key-file", "bogus=/no/key"),
+            NotInstallable,
+            "there is no service bogus; those that stenod knows: assemblyai, deepgram$",
+        ),
+        (("--sound-server", "foo"), NotInstallable, "cannot use foo as a sound server"),
         (("--config", "nowhere.toml"), ConfigErrors, "cannot be read"),
         (("--config", "x.toml", "--provider", "local"), NotInstallable, "--config has its own"),
         (("--input", "mic:"), ConfigErrors, "option --input"),
@@ -91,6 +103,22 @@ def test_nothing_is_written_where_something_is_wrong(
     with pytest.raises(error, match=text):
         say("install", *words, given="")
     assert [] == list(tmp_path.iterdir())
+
+
+def test_a_file_may_have_any_name(say: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is there is that file; a protocol's name means its company's key."""
+    monkeypatch.chdir(tmp_path)
+    for path in (tmp_path / "my=key", tmp_path / "key"):
+        path.write_text(KEY)
+    assert say("install", "--provider", "deepgram", "--key-file", "my=key", "--name", "a").exit_code == 0
+    assert say("install", "--provider", "deepgram", "--key-file", "deepgram-flux=key", "--name", "b").exit_code == 0
+    assert [True, True] == [(tmp_path / f"etc/stenod/{name}.deepgram.cred").exists() for name in ("a", "b")]
+
+
+def test_a_sound_server_that_is_not_there_yet(say: Callable[..., Result]) -> None:
+    """It may come; that is said at the end."""
+    result = say("install", "--sound-server", "unix:/nonexistent/native")
+    assert "there is no /nonexistent/native yet" in result.output.splitlines()[-1]
 
 
 def test_a_key_is_typed_unseen(say: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

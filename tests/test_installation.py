@@ -1,5 +1,6 @@
 """Putting a service on a host and taking it off: files, modes, what systemd is told, what the person is told."""
 
+import socket
 import tomllib
 from pathlib import Path
 
@@ -9,7 +10,18 @@ from fakes.manager import FakeManager
 from stenod import installation
 from stenod.config import load
 from stenod.edge.systemctl import ManagerError
-from stenod.installation import Host, NotInstallable, Way, configured, install, owners, reach, uninstall
+from stenod.installation import (
+    Host,
+    NotInstallable,
+    Way,
+    audible,
+    configured,
+    excerpt,
+    install,
+    owners,
+    reach,
+    uninstall,
+)
 from stenod.unit import Place, packaged, place_of
 
 KEY = "a-key-for-tests-6f1d2c"
@@ -115,7 +127,8 @@ def test_a_dry_run_writes_nothing_and_shows_all(tmp_path: Path) -> None:
     told = one.install(assemblyai=KEY)
     assert [] == list(tmp_path.iterdir())
     assert [] == one.manager.said
-    assert "  WatchdogSec=60" in told
+    size = len(packaged("stenod.service").splitlines())
+    assert any(line.startswith(f"  {size} lines, ") and "as it comes with stenod" in line for line in told)
     assert f"  ExecStart={PROGRAM[0]} run --config {one.place.configuration}" in told
     assert KEY not in "\n".join(told)
     assert "would start stenod.service" == told[-1]
@@ -123,6 +136,55 @@ def test_a_dry_run_writes_nothing_and_shows_all(tmp_path: Path) -> None:
     before = files(tmp_path)
     assert any(line.startswith("would remove ") for line in one.uninstall(purge=True))
     assert before == files(tmp_path)
+
+
+def test_of_a_long_file_what_is_set_is_shown() -> None:
+    """With the table it stands in; a short one is shown whole."""
+    text = configured(packaged("stenod.toml"), ["deepgram"], "mic:USB")
+    size = f"{len(text.splitlines())} lines, {len(text.encode())} bytes"
+    assert [f"{size}, in which is set:", 'providers = ["deepgram"]', "[capture]", 'input = "mic:USB"'] == excerpt(text)
+    (line,) = excerpt(packaged("stenod.toml"))
+    assert line.endswith(" bytes, as it comes with stenod")
+    assert ["# One", "a = 2"] == excerpt("# One\na = 2\n")
+
+
+def test_an_address_can_be_a_sound_servers(tmp_path: Path) -> None:
+    """Sockets and hosts; what can be none is refused, what is not there yet is told."""
+    (tmp_path / "run").mkdir()
+    with socket.socket(socket.AF_UNIX) as door:
+        door.bind(str(tmp_path / "run/native"))
+        for address in (
+            "unix:/run/native",
+            "/run/native",
+            "{hall}unix:/run/native",
+            "tcp:hall:4713",
+            "tcp6:[::1]:4713",
+        ):
+            assert "" == audible(address, user=False, root=tmp_path)
+        assert "" == audible("unix:/run/none tcp:hall", user=False, root=tmp_path)
+        assert "" == audible("/run/none /run/native", user=False, root=tmp_path)
+    warning = audible("unix:/run/none", user=False, root=tmp_path)
+    assert warning.startswith(f"there is no {tmp_path}/run/none yet: nothing is heard before")
+    assert "" != audible("unix:/run/user/1000/pulse/native", user=True, root=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        ("foo", "cannot use foo as a sound server: say unix:/path/of/the/socket, or tcp:host:port"),
+        ("unix:run/pulse/native", "cannot use unix:run/pulse/native"),
+        ("/run/native hall:4713", "cannot use hall:4713"),
+        ("/run/user/1000/pulse/native", "cannot see .*/run/user/1000/pulse/native: use --user"),
+        ("unix:/run/user/1/native", "cannot see"),
+        ("/run/file", "/run/file is no socket"),
+    ],
+)
+def test_an_address_that_can_be_none(tmp_path: Path, address: str, told: str) -> None:
+    """Before anything is restarted."""
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/file").touch()
+    with pytest.raises(NotInstallable, match=told):
+        audible(address, user=False, root=tmp_path)
 
 
 def test_a_start_that_fails_says_where_to_look(tmp_path: Path) -> None:

@@ -14,6 +14,13 @@ from stenod.edge.ledger import Ledger
 from stenod.edge.segments import Segments
 from stenod.verify import tail, verify
 
+NOWHERE: dict[str, str | None] = {
+    "STATE_DIRECTORY": None,
+    "STENOD_STATE_DIR": None,
+    "XDG_CONFIG_HOME": None,
+    "HOME": "/nonexistent",
+}
+
 
 @pytest.fixture
 def directory(tmp_path: Path) -> Path:
@@ -68,8 +75,21 @@ def test_json_has_it_all(directory: Path) -> None:
 
 def test_without_a_directory_it_says_what_to_name() -> None:
     """A usage error, not a guess."""
-    result = CliRunner(env={"STATE_DIRECTORY": "", "STENOD_STATE_DIR": ""}).invoke(verify, [])
+    result = CliRunner(env=NOWHERE).invoke(verify, [])
     assert (2, True) == (result.exit_code, "--state-dir" in result.stderr)
+
+
+def test_the_users_own_service_is_found(tmp_path: Path) -> None:
+    """Its journal, where it is installed; of others is told where they are."""
+    environment = NOWHERE | {"HOME": str(tmp_path)}
+    units = tmp_path / ".config/systemd/user"
+    (units / "stenod@hall.service.d").mkdir(parents=True)
+    state = tmp_path / ".local/state"
+    result = CliRunner(env=environment).invoke(verify, [])
+    assert (2, True) == (result.exit_code, f"{state}/stenod-hall (stenod@hall.service)" in result.stderr)
+    (units / "stenod.service").touch()
+    with pytest.raises(NoJournal, match=f"{state}/stenod"):
+        CliRunner(env=environment).invoke(verify, [], catch_exceptions=False)
 
 
 def test_tail_prints_what_came_after_an_id(directory: Path, capfd: pytest.CaptureFixture[str]) -> None:

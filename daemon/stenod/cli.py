@@ -66,7 +66,12 @@ class LazyGroup(click.Group):
 def configured(command: F) -> F:
     """Add the options that override the configuration; `load_configuration` takes them."""
     options = (
-        click.option("--config", type=click.Path(path_type=Path), metavar="FILE", help="Read this configuration file."),
+        click.option(
+            "--config",
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            help="Read this configuration file. None: ~/.config/stenod/stenod.toml, where there is one.",
+        ),
         click.option(
             "--input", metavar="INPUT", help="mic, mic:NAME, mic:INDEX, sample, -, command:WORDS, none, or a file."
         ),
@@ -166,6 +171,9 @@ def devices(context: click.Context, /, name: str | None, *, watch: bool, as_json
     Several names may be one microphone (ALSA's default, sysdefault, plughw); on plain ALSA only one of them can be
     open at a time, and the others say so. With --watch in a pipe or with --json there is one line or object for each
     after about a second.
+
+    Of a sound server only the ways to it are listed (pulse, pipewire, default), which lead to its default source.
+    systemd/README.md says how another one gets a name here; for all of one stenod PULSE_SOURCE or PIPEWIRE_NODE does.
     """
     if watch:
         context.exit(importlib.import_module("stenod.watch").watch(name, as_json=as_json))

@@ -30,28 +30,47 @@ CONFIGURED = ("key", "name", "connection", "session", "audio", "level", "state",
 """Steps that nothing can be said about without a configuration."""
 ERASED = "\r\x1b[K"
 INTERRUPTED = 130
+OFFLINE, JSON = {True: ("--offline",), False: ()}, {True: ("--json",), False: ()}
+"""How the options are passed on."""
 
 
 @click.command()
 @configured
 @click.option("--offline", is_flag=True, help="Send nothing: leave out name, connection and session.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--service", is_flag=True, help="Examine the installed service, as systemd would start it.")
+@click.option("--user", is_flag=True, help="With --service: your own one.")
+@click.option("--name", default="", metavar="NAME", help="With --service: one of several, stenod@NAME.")
+@click.option("--within", default="", hidden=True, help="Given by --service: in which unit it runs.")
 @click.pass_context
-def doctor(context: click.Context, /, config: Path | None, *, offline: bool, as_json: bool, **given: Any) -> None:
+def doctor(
+    context: click.Context,
+    /,
+    config: Path | None,
+    *,
+    offline: bool,
+    as_json: bool,
+    service: bool,
+    user: bool,
+    name: str,
+    within: str,
+    **given: Any,
+) -> None:
     """Try everything that `stenod run` needs, with the same options, and say what to do about what is wrong.
 
     \b
     stenod doctor
     stenod doctor --provider assemblyai --input mic:USB
-    stenod doctor --config /etc/stenod/stenod.toml --state-dir /var/lib/stenod
+    stenod doctor --config court.toml --state-dir ~/stenod
+    sudo stenod doctor --service
+    stenod doctor --service --user
 
     It ends within half a minute and changes nothing. It opens one session of a second or two with each configured
     provider, with silence, and the microphone for a second; --offline opens no session. A running stenod is not
-    disturbed. No key is shown. The key of a service may be a credential that only systemd hands out:
+    disturbed. No key is shown.
 
-    \b
-    sudo systemd-run --pty -p LoadCredential=assemblyai:/etc/stenod/assemblyai.key \\
-        stenod doctor --config /etc/stenod/stenod.toml --state-dir /var/lib/stenod
+    A service has its own user, its key from systemd, and much that is forbidden to it. --service has systemd run doctor
+    beside it just so, with the options of the unit that is installed.
 
     \b
     ok  ✓   fine
@@ -64,27 +83,52 @@ def doctor(context: click.Context, /, config: Path | None, *, offline: bool, as_
     """
     from stenod.config import ConfigErrors
 
+    if service:
+        context.exit(_visited(config, given, user=user, name=name, more=[*OFFLINE[offline], *JSON[as_json]]))
+    if (user or name) and not within:
+        raise click.UsageError("--user and --name say which service is meant: they need --service")
     sheet = Sheet(sys.stdout, as_json=as_json, plain="NO_COLOR" in os.environ)
     loaded, errors = None, ""
     try:
         loaded = load_configuration(config, given, os.environ)
     except ConfigErrors as wrong:
         errors = str(wrong)
-    code = examine(loaded, errors, os.environ, sheet, offline=offline)
+    code = examine(loaded, errors, os.environ, sheet, offline=offline, within=(within, user) if within else None)
     sheet.finish(code)
     context.exit(code)
 
 
+def _visited(config: Path | None, given: Mapping[str, Any], *, user: bool, name: str, more: Sequence[str]) -> int:
+    """Have systemd run doctor as the service, and return its exit code."""
+    from stenod.edge.systemctl import ServiceManager
+    from stenod.unit import place_of
+    from stenod.visit import visit
+
+    if config is not None or any(value not in (None, ()) for value in given.values()):
+        raise click.UsageError("--service has the options of the installed unit; leave out the others")
+    manager = ServiceManager(user=user, environment=os.environ)
+    return visit(manager, place_of(user=user, name=name, environment=os.environ), more, os.environ)
+
+
 def examine(
-    loaded: "Loaded | None", errors: str, environment: Mapping[str, str], sheet: "Sheet", *, offline: bool
+    loaded: "Loaded | None",
+    errors: str,
+    environment: Mapping[str, str],
+    sheet: "Sheet",
+    *,
+    offline: bool,
+    within: tuple[str, bool] | None = None,
 ) -> int:
-    """Examine all of it, tell the sheet, and return the exit code."""
+    """Examine all of it, tell the sheet, and return the exit code.
+
+    `within` is the one unit that is of interest, and whether it is the user's.
+    """
     import trio
 
     from stenod.core.diagnosis import exit_code
     from stenod.examination import walk
 
-    steps, secrets = table(loaded, errors, environment, offline=offline)
+    steps, secrets = table(loaded, errors, environment, offline=offline, within=within)
     sheet.expect(steps)
     examined: list[Examined] = []
     interrupted: list[int] = []
@@ -107,7 +151,12 @@ def examine(
 
 
 def table(
-    loaded: "Loaded | None", errors: str, environment: Mapping[str, str], *, offline: bool
+    loaded: "Loaded | None",
+    errors: str,
+    environment: Mapping[str, str],
+    *,
+    offline: bool,
+    within: tuple[str, bool] | None,
 ) -> "tuple[list[Step], Callable[[], list[str]]]":
     """Return the steps in their order, and what will know the keys."""
     from stenod import examination_machine as machine
@@ -127,12 +176,16 @@ def table(
     steps = [step]
     if loaded is None or finding.mark == "wrong":
         steps += [replace(step, name=name, needs=(step.name,)) for name in CONFIGURED]
-        return [*steps, *machine.surroundings()], list
+        return [*steps, *machine.surroundings(within)], list
     log = telemetry.configure(loaded.options.logging.level, loaded.options.logging.format, sys.stderr)
     case = Case(loaded, environment, offline, log.get_logger(stream=loaded.options.stream))
     for name in loaded.options.providers or (LOCAL,):
         steps += (EngineExamination(case) if name == LOCAL else ProviderExamination(case, name)).steps()
-    steps += [*SourceExamination(case).steps(), *machine.MachineExamination(case).steps(), *machine.surroundings()]
+    steps += [
+        *SourceExamination(case).steps(),
+        *machine.MachineExamination(case).steps(),
+        *machine.surroundings(within),
+    ]
     return steps, lambda: list(case.keys.values())
 
 

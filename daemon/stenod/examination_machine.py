@@ -6,6 +6,7 @@ ones are made.
 
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 
 import trio
 
@@ -21,6 +22,7 @@ from stenod.core.diagnosis import (
     of_directory,
     of_disk,
     of_units,
+    skipped,
     wrong,
 )
 from stenod.core.verdict import ExitCode
@@ -116,15 +118,25 @@ class MachineExamination:
         return self._found
 
 
-def surroundings() -> Iterator[Step]:
-    """Return the steps that need no configuration."""
+def surroundings(within: tuple[str, bool] | None = None) -> Iterator[Step]:
+    """Return the steps that need no configuration; `within` is the one unit that is of interest, if it is one."""
     yield Step(name="clock", waiting="asking the kernel", examine=_clock)
-    yield Step(name="service", waiting="asking systemd", examine=_service, seconds=7.0, late="`systemctl status`")
+    yield Step(
+        name="service",
+        waiting="asking systemd",
+        examine=partial(_service, within),
+        seconds=7.0,
+        late="`systemctl status`",
+    )
 
 
 async def _clock() -> Finding:
-    return of_clock(synchronised=SystemClock().synchronised())
+    return of_clock(synchronised=SystemClock().known())
 
 
-async def _service() -> Finding:
-    return of_units(await systemctl.units())
+async def _service(within: tuple[str, bool] | None) -> Finding:
+    try:
+        units = await systemctl.units()
+    except systemctl.ManagerError as silent:
+        return skipped(str(silent))
+    return of_units(units and [one for one in units if within in (None, (one.name, one.user))])

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import trio
 
-from stenod import engagement
+from stenod import engagement, visit
 from stenod.config import state_directory
 from stenod.core.diagnosis import Finding, good, odd, of_failure, skipped, wrong
 from stenod.core.dialling import dial_failure
@@ -99,9 +99,11 @@ class ProviderExamination:
         try:
             key = self._service.key(options, self._case.environment)
         except SecretMissing as missing:
+            of_service = visit.remedy(key_owner(self._name), self._case.environment, self._case.loaded.path)
             if not needed:
-                return good("none, and a server of your own needs none")
-            return wrong(str(missing), exit_code=missing.exit_code)
+                none = "none, and a server of your own needs none"
+                return odd(none, of_service) if of_service else good(none)
+            return wrong(str(missing), of_service, missing.exit_code)
         except SecretError as error:
             return wrong(str(error), exit_code=error.exit_code)
         self._case.keys[self._name] = key.secret.reveal()

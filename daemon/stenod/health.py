@@ -17,12 +17,13 @@ DEVICES = {
     "lost": "the device is lost and is opened again by itself; see that it is plugged in, `stenod devices` lists them",
     "opening": "no audio has come yet",
 }
+CONFIG = "The configuration it runs with. None: ~/.config/stenod/stenod.toml, where there is one."
 PATIENCE = "audio is kept meanwhile, `stenod status` says more"
 
 
 @click.command()
 @click.option("--state-dir", type=click.Path(path_type=Path), metavar="DIR", help="Where it runs.")
-@click.option("--config", type=click.Path(path_type=Path), metavar="FILE", help="The configuration it runs with.")
+@click.option("--config", type=click.Path(path_type=Path), metavar="FILE", help=CONFIG)
 @click.option("--live", "ready", flag_value=False, default=False, type=bool, help="Whether it is alive. The default.")
 @click.option("--ready", "ready", flag_value=True, type=bool, help="Whether words are on their way, too.")
 @click.option("--json", "as_json", is_flag=True, help="Print what it says of itself, as JSON.")
@@ -41,7 +42,8 @@ def health(
     stenod health --config /etc/stenod/stenod.toml --ready
     stenod health --state-dir ~/stenod --json | jq .streams[0].lag_seconds
 
-    Without --state-dir and --config it looks where `stenod run` would: STENOD_STATE_DIR, the user's own configuration.
+    Without --state-dir and --config it looks where `stenod run` would: STENOD_STATE_DIR, the user's own configuration;
+    last at the journal of your own service (`stenod service install --user`).
 
     Exit code 0: it is (alive; with --ready, ready). 1: it is not, and the line says what to do. 69: nobody answers.
     """
@@ -98,9 +100,12 @@ def _directory(state_dir: Path | None, config: Path | None) -> Path:
     if given:
         return Path(given).expanduser()
     from stenod.config import load, state_directory
+    from stenod.unit import journals_told, own_journal
 
     found = state_directory(load(config, os.environ).options, os.environ)
+    if found is None and config is None:
+        found = own_journal(os.environ)
     if found is None:
-        message = "the configuration names no state directory; name it with --state-dir"
+        message = f"the configuration names no state directory; name it with --state-dir{journals_told(os.environ)}"
         raise click.UsageError(message)
     return found

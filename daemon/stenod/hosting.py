@@ -24,6 +24,7 @@ from stenod.installation import (
     Host,
     NotInstallable,
     Way,
+    audible,
     configured,
     install,
     owners,
@@ -32,11 +33,14 @@ from stenod.installation import (
     uninstall,
     write,
 )
-from stenod.options import Options
+from stenod.options import Options, key_owner
+from stenod.services import SERVICES
 from stenod.unit import Place, own_program, packaged, place_of
 
 F = TypeVar("F", bound=Callable[..., Any])
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}", re.ASCII)
+OWNER = re.compile(r"[a-z][a-z0-9-]*", re.ASCII)
+"""What a provider may be called; whose path looks like that means a file."""
 SHOWN = ("LoadState", "UnitFileState", "ActiveState", "SubState", "Result", "ExecMainStatus", "StatusText", "NRestarts")
 TELLING = ("start", "running", "reload", "stop-sigterm")
 """When a process is there whose status it is; systemd shows the last one of a dead process too."""
@@ -88,7 +92,9 @@ def install_command(
     """
     host, place = _addressed(user=user, name=name, dry=dry_run, writes=True)
     program = own_program()
-    way = Way(sound_server=given["sound_server"], home=not user and reach(Path(program[0])))
+    heard = given["sound_server"]
+    warning = audible(heard, user=user) if heard else ""
+    way = Way(sound_server=heard, home=not user and reach(Path(program[0])))
     text, options = _configuration(place, given["config"], given["provider"], given["source"])
     keys = _keys(host, place, owners(options), key_file)
     if text is None:
@@ -96,6 +102,8 @@ def install_command(
     else:
         write(host, place.configuration, text)
     install(host, place, program, keys, way=way, start=not no_start)
+    if warning:
+        host.tell(warning)
     if user and not Path("/var/lib/systemd/linger", getpass.getuser()).exists():
         host.tell(f"it runs while you are logged in; for always: sudo loginctl enable-linger {getpass.getuser()}")
 
@@ -159,9 +167,16 @@ class KeyFile:
     @classmethod
     def parse(cls, text: str, owners_known: Sequence[str]) -> "KeyFile":
         """Return what `[PROVIDER=]FILE` says; raises `NotInstallable`."""
-        owner, equals, path = text.partition("=")
+        said, equals, path = text.partition("=")
+        owner = key_owner(said)
         if equals and owner in owners_known:
             return cls(owner, path)
+        if equals and OWNER.fullmatch(said) and not Path(text).exists():
+            every = sorted(set(map(key_owner, SERVICES)))
+            does = f"the configuration does not use {said}" if owner in every else f"there is no service {said}"
+            uses = "those that it uses" if owner in every else "those that stenod knows"
+            names = ", ".join(owners_known if owner in every else every) or "none"
+            raise NotInstallable(f"cannot use the key in {text}: {does}; {uses}: {names}", ExitCode.USAGE)
         if len(owners_known) == 1:
             return cls(owners_known[0], text)
         if not owners_known:

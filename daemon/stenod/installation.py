@@ -5,6 +5,7 @@ Everything is looked at before anything is written; what is as it should be alre
 """
 
 import os
+import re
 import shutil
 import stat
 import sys
@@ -18,13 +19,17 @@ from stenod.core.verdict import ExitCode
 from stenod.edge.systemctl import ManagerError, ServiceManager
 from stenod.options import LOCAL, Options, key_owner
 from stenod.services import SERVICES
-from stenod.unit import HIDDEN, HOMES, Place, drop_in, sound_server, under
+from stenod.unit import HIDDEN, HOMES, PACKAGED, Place, drop_in, packaged, sound_server, under
 from stenod.values import notation
 
 ELSEWHERE = (
     "install it where every user can read it: python3 -m venv /opt/stenod && /opt/stenod/bin/pip install "
     "/path/to/the/clone"
 )
+ADDRESS = re.compile(r"(?:\{[^}]*\})?(?:(?:unix:)?(?P<socket>/.+)|tcp[46]?:.+)")
+"""One server of PulseAudio's server strings; in braces the machine for which it is meant."""
+SHOWN_LINES_MAX = 40
+"""Of a file, in a rehearsal."""
 OPEN, PRIVATE = 0o644, 0o600
 OTHERS = {True: stat.S_IXOTH, False: stat.S_IROTH}
 """What a user without rights of its own needs of a folder, and of a file."""
@@ -80,6 +85,31 @@ def reach(program: Path, root: Path = Path("/")) -> bool:
             raise NotInstallable(f"a service cannot see {path}, {closed} is closed to its user; {ELSEWHERE}")
         home |= under(path, HOMES, root)
     return home
+
+
+def audible(address: str, *, user: bool, root: Path = Path("/")) -> str:
+    """Return what is odd about a sound server's address, in a sentence; raises `NotInstallable` where it can be none.
+
+    An address is what PulseAudio's server strings are: sockets and hosts, one after the other. A bare host name would
+    be one too, but is a slip more often; `tcp:` before it says that it is meant.
+    """
+    sockets = []
+    for one in address.split():
+        found = ADDRESS.fullmatch(one)
+        if found is None:
+            text = f"cannot use {one} as a sound server: say unix:/path/of/the/socket, or tcp:host:port"
+            raise NotInstallable(text, ExitCode.USAGE)
+        sockets += [root / found["socket"].lstrip("/")] if found["socket"] else []
+    hidden = [] if user else [path for path in sockets if under(path, (*HOMES, *HIDDEN), root)]
+    if hidden:
+        text = f"a service of the system cannot see {hidden[0]}: use --user, or a sound server for the whole machine"
+        raise NotInstallable(text, ExitCode.USAGE)
+    for path in sockets:
+        if path.exists() and not path.is_socket():
+            raise NotInstallable(f"{path} is no socket: name the one that the sound server listens at", ExitCode.USAGE)
+    if sockets and len(sockets) == len(address.split()) and not any(path.exists() for path in sockets):
+        return f"there is no {sockets[0]} yet: nothing is heard before the sound server has made it"
+    return ""
 
 
 def configured(text: str, providers: Sequence[str], source: str) -> str:
@@ -140,9 +170,28 @@ def write(host: Host, path: Path, text: str) -> bool:
         return False
     host.did(f"write {path}", f"wrote {path}", lambda: _write(path, text.encode(), OPEN))
     if host.dry:
-        for line in text.splitlines():
+        for line in excerpt(text):
             host.tell(f"  {line}")
     return True
+
+
+def excerpt(text: str) -> list[str]:
+    """Return the lines of a file that a person is shown: of a long one what is set, of one of ours that it is that."""
+    lines = text.splitlines()
+    if len(lines) <= SHOWN_LINES_MAX:
+        return lines
+    size = f"{len(lines)} lines, {len(text.encode())} bytes"
+    if text in map(packaged, PACKAGED):
+        return [f"{size}, as it comes with stenod"]
+    shown: list[str] = []
+    table = ""
+    for line in lines:
+        if line.startswith("["):
+            table = line
+        elif line and not line.startswith("#"):
+            shown += [*([table] if table else []), line]
+            table = ""
+    return [f"{size}, in which is set:", *shown]
 
 
 def install(

@@ -27,7 +27,8 @@ ATTENTION = 1
 def status(context: click.Context, /, state_dir: Path | None, stream: str | None, *, as_json: bool) -> None:
     """Show a journal at a glance: how far it is, what waits, who runs there, and what it has cost.
 
-    It reads only, and may be used on a running journal or on a copy. Times are UTC.
+    It reads only, and may be used on a running journal or on a copy. Times are UTC. Without --state-dir it looks at
+    STENOD_STATE_DIR, then at the journal of your own service (`stenod service install --user`).
 
     \b
     stenod status --state-dir ~/stenod

@@ -16,6 +16,8 @@ HEAD = """\
 # By `stenod service install`, which writes it anew each time. What else you want belongs in a file beside this one.
 [Service]
 """
+PACKAGED = ("stenod.service", "stenod@.service", "user/stenod.service", "user/stenod@.service", "stenod.toml")
+"""What comes with stenod, and is written as it is."""
 HIDDEN = ("tmp", "var/tmp")
 """PrivateTmp= hides them, and the machine empties them."""
 HOMES = ("home", "root", "run/user")
@@ -88,6 +90,28 @@ def place_of(*, user: bool, name: str, environment: Mapping[str, str], root: Pat
         configurations=own / "stenod",
         state=home / ".local/state" / label,
     )
+
+
+def installed(environment: Mapping[str, str], root: Path = Path("/")) -> list[Place]:
+    """Return the places of the services that are installed, the user's own before the system's."""
+    found = []
+    for user in (True, False):
+        one = place_of(user=user, name="", environment=environment, root=root)
+        names = [""] if one.unit_file.exists() else []
+        names += sorted(folder.name[7:-10] for folder in one.units.glob("stenod@?*.service.d"))
+        found += [place_of(user=user, name=name, environment=environment, root=root) for name in names]
+    return found
+
+
+def own_journal(environment: Mapping[str, str]) -> Path | None:
+    """Return the journal of the user's own service, where that is installed."""
+    return next((one.state for one in installed(environment) if one.user and not one.name), None)
+
+
+def journals_told(environment: Mapping[str, str]) -> str:
+    """Return where the installed services have their journals, as the end of a sentence; empty: there are none."""
+    found = [f"{one.state} ({one.unit})" for one in installed(environment)]
+    return f"; of the services that are installed: {', '.join(found)}" if found else ""
 
 
 def packaged(name: str) -> str:

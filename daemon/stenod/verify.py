@@ -13,12 +13,20 @@ FOLLOW_SECONDS = 0.2
 
 
 def journal_directory(chosen: Path | None) -> Path:
-    """Return the state directory that was named, or the one that systemd gave; raises a usage error."""
+    """Return the state directory that was named, that systemd gave, or of the user's own service.
+
+    Raises a usage error.
+    """
     given = os.environ.get("STENOD_STATE_DIR") or os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
-    if chosen is None and not given:
-        message = "name the journal's directory with --state-dir"
+    if chosen is not None or given:
+        return chosen if chosen is not None else Path(given)
+    from stenod.unit import journals_told, own_journal
+
+    own = own_journal(os.environ)
+    if own is None:
+        message = f"name the journal's directory with --state-dir{journals_told(os.environ)}"
         raise click.UsageError(message)
-    return chosen if chosen is not None else Path(given)
+    return own
 
 
 @click.command()

@@ -1,11 +1,15 @@
 """What facts mean: a mark, a sentence, and the remedy in it."""
 
+import re
+
 import pytest
 
 from stenod.core import diagnosis, transport
 from stenod.core.diagnosis import Directory, Finding, Mark, Unit, good, odd, skipped, wrong
 from stenod.core.loudness import SILENCE, Loudness
-from stenod.core.verdict import Failure, Phase, judge
+from stenod.core.verdict import LOCAL_RULES, Failure, Phase, judge
+from stenod.providers.standard_rules import STANDARD_RULES
+from stenod.services import SERVICES
 
 HOUR_BYTES = 3600 * 32000
 LIMITS = {"bytes_a_second": 32000, "floor_bytes": 200_000_000, "audio_bytes_max": 4_000_000_000, "hours_max": 168.0}
@@ -58,8 +62,8 @@ def test_a_recording_may_begin_in_silence() -> None:
         ("certificate verify failed: self signed certificate in certificate chain", "nobody known", "tls.ca_file"),
         ("certificate verify failed: Hostname mismatch, certificate is not valid for 'x'", "another name", "endpoint"),
         ("certificate verify failed: unable to get local issuer certificate", "authority is not known", "ca-certific"),
-        ("[SSL: WRONG_VERSION_NUMBER] wrong version number", "no TLS is spoken", "check port and scheme"),
-        ("EOF occurred in violation of protocol", "something stands between", "check the system clock"),
+        ("[SSL: WRONG_VERSION_NUMBER] wrong version number", "No TLS is spoken there (", "ws:// instead of wss://"),
+        ("EOF occurred in violation of protocol", "something stands between", "Check the system clock"),
     ],
 )
 def test_trouble_with_a_certificate_is_named(said: str, meaning: str, remedy: str) -> None:
@@ -71,10 +75,34 @@ def test_trouble_with_a_certificate_is_named(said: str, meaning: str, remedy: st
     assert 69 == found.exit_code
 
 
+EVERY_RULE = {
+    rule.name: rule
+    for rules in (LOCAL_RULES, STANDARD_RULES, *(service.rules for service in SERVICES.values()))
+    for rule in rules
+}
+
+
+@pytest.mark.parametrize("name", sorted(EVERY_RULE))
+def test_a_remedy_is_a_persons(name: str) -> None:
+    """No daemon runs that would do anything: whatever the tables say, what is told is a sentence for who reads it."""
+    told = diagnosis.by_hand(EVERY_RULE[name].remedy)
+    assert told[0].isupper()
+    assert told.endswith(".")
+    daemon = re.compile(r"stenod (tries|opens|keeps|waits|sends|makes|replaces)|keeps recording|by itself|from now on")
+    assert None is daemon.search(told)
+
+
+def test_the_daemons_part_is_left_out() -> None:
+    """Before, behind, or all of it."""
+    assert "Check the network." == diagnosis.by_hand("stenod keeps recording and tries again; check the network.")
+    assert "Add funds." == diagnosis.by_hand("Add funds; the service keeps recording and tries again by itself.")
+    assert diagnosis.LATER == diagnosis.by_hand("Nothing: stenod tries again, later each time.")
+
+
 def test_a_refusal_is_what_the_table_says() -> None:
     """With what was observed, and its exit code; an unknown one too."""
     found = diagnosis.of_failure(judge(Failure(phase=Phase.OPENING, text="oh"), ()), "oh")
-    assert found.text.startswith("A failure that is not in the table. (oh) stenod tries again")
+    assert "A failure that is not in the table. (oh) If it stays, look at the provider's status page." == found.text
     text = "the token has expired"
     assert "certificate" not in diagnosis.of_failure(judge(Failure(phase=Phase.OPENING, text=text), ()), text).text
 
@@ -121,8 +149,11 @@ def test_disks(free: int, mark: Mark, told: str) -> None:
 
 
 def test_clocks() -> None:
-    """One that nobody set is odd, not wrong."""
+    """One that nobody set is odd, not wrong; one of which nobody knows is not praised."""
     assert Mark.GOOD is diagnosis.of_clock(synchronised=True).mark
+    unknown = diagnosis.of_clock(synchronised=None)
+    assert Mark.SKIPPED is unknown.mark
+    assert "on the machine itself `timedatectl` does" in unknown.text
     assert "timedatectl" in diagnosis.of_clock(synchronised=False).remedy
 
 
@@ -145,7 +176,12 @@ def unit(**fields: object) -> Unit:
             "has failed (exit-code, exit status 78); `journalctl -u stenod -n 50` says why",
         ),
         ([unit(active="activating", sub="auto-restart", user=True)], Mark.WRONG, "`journalctl --user -u stenod"),
-        ([unit(active="activating", sub="start")], Mark.ODD, "activating"),
+        ([unit(active="activating", sub="start")], Mark.ODD, "stenod is starting; `systemctl status stenod` says how"),
+        (
+            [unit(), unit(user=True)],
+            Mark.GOOD,
+            "stenod is active (running)\nstenod (--user) is active (running)",
+        ),
     ],
 )
 def test_units(units: list[Unit] | None, mark: Mark, told: str) -> None:

@@ -15,13 +15,13 @@ def test_the_kernel_knows(state: int, tmp_path: Path) -> None:
 
 
 def test_timesyncd_is_asked_where_the_kernel_must_not_answer(tmp_path: Path) -> None:
-    """Its mark says that it has set the clock; without it nobody knows better than to believe."""
+    """Its mark says that it has set the clock; where nobody answers it is believed, but not known."""
     clock = SystemClock(lambda: -1, tmp_path / "timesync")
-    assert clock.synchronised()
+    assert (True, None) == (clock.synchronised(), clock.known())
     (tmp_path / "timesync").mkdir()
-    assert not clock.synchronised()
+    assert (False, False) == (clock.synchronised(), clock.known())
     (tmp_path / "timesync" / "synchronized").touch()
-    assert clock.synchronised()
+    assert (True, True) == (clock.synchronised(), clock.known())
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel's own answer")

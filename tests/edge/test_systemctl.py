@@ -124,7 +124,20 @@ def test_no_systemd_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(ManagerError, match="enable-linger"):
         ServiceManager(user=True, environment={"XDG_RUNTIME_DIR": str(tmp_path)}).require()
     (tmp_path / "systemd").mkdir()
-    ServiceManager(user=True, environment={"XDG_RUNTIME_DIR": str(tmp_path)}).require()
+    own = ServiceManager(user=True, environment={"XDG_RUNTIME_DIR": str(tmp_path)})
+    own.require()
+    with pytest.raises(ManagerError, match="install dbus-user-session"):
+        own.require(bus=True)
+    (tmp_path / "bus").touch()
+    own.require(bus=True)
+
+
+def test_a_program_has_our_streams_and_its_variables(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """And its status is told."""
+    program = speaking(tmp_path / "program", "echo $SAID; exit 77")
+    manager = ServiceManager(user=False, environment={"PATH": os.environ["PATH"]})
+    assert 77 == manager.attached([program], {"SAID": "here"}, unit="x")
+    assert "here\n" == capfd.readouterr().out
 
 
 def speaking(path: Path, body: str) -> str:
@@ -152,7 +165,8 @@ async def test_a_manager_that_hangs_is_left(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(systemctl, "ANSWER_SECONDS", 0.2)
     program = speaking(tmp_path / "systemctl", f"echo $$ >>{tmp_path}/pids; exec sleep 60")
     with trio.fail_after(10):
-        assert [] == await units(tmp_path, program)
+        with pytest.raises(ManagerError, match="does not answer here; `stenod service status`"):
+            await units(tmp_path, program)
     pids = (tmp_path / "pids").read_text().split()
     assert not [pid for pid in pids if running(pid)]
 

@@ -1,5 +1,7 @@
 """A service manager that does nothing but remember; what it encrypts can be told from what it does not."""
 
+from collections.abc import Mapping, Sequence
+
 from stenod.edge.systemctl import ManagerError
 
 SEALED = b"sealed:"
@@ -12,10 +14,17 @@ class FakeManager:
         self.seals = seals
         self.failing = failing
         self.said: list[str] = []
+        self.status = 0
         self.shown = {"LoadState": "loaded", "UnitFileState": "", "ActiveState": "inactive", "SubState": "dead"}
 
-    def require(self) -> None:
+    def require(self, *, bus: bool = False) -> None:
         """It runs."""
+
+    def attached(self, words: Sequence[str], variables: Mapping[str, str], *, unit: str) -> int:
+        """See `edge.systemctl`; it ends as `status` says."""
+        self.said.append(" ".join(words))
+        self.variables = dict(variables)
+        return self.status
 
     def control(self, *words: str) -> None:
         """See `edge.systemctl`."""

@@ -33,7 +33,16 @@ from soundserver import SoundServer
 ROOT = Path(__file__).parents[2]
 PARTS = ("mmdebstrap", "systemd-nspawn", "nsenter")
 """Debian: mmdebstrap, systemd-container, util-linux."""
-PACKAGES = ("apt", "systemd-sysv", "dbus", "libpam-systemd", "python3", "libportaudio2", "libpulse0")
+PACKAGES = (
+    "apt",
+    "systemd-sysv",
+    "dbus",
+    "dbus-user-session",
+    "libpam-systemd",
+    "python3",
+    "libportaudio2",
+    "libpulse0",
+)
 PLUGIN = """\
 cd "$1/tmp" && APT_CONFIG=$MMDEBSTRAP_APT_CONFIG apt-get -q download libasound2-plugins \
 && dpkg-deb -x libasound2-plugins*.deb "$1" && rm libasound2-plugins*.deb"""

@@ -142,7 +142,7 @@ async def test_a_name_that_nobody_knows(place: Path) -> None:
     """No network, most likely; what needs it is not tried."""
     told = await doctor(place, *at("wss://stenod.invalid"), *QUICK, **ANY_KEY)
     assert 69 == told.code
-    assert "check the network" in told.sentence("name")
+    assert "Check the network" in told.sentence("name")
     assert "skipped: no network" == told.sentence("connection") == told.sentence("session")
     assert "good" == told.mark("audio") == told.mark("level")
 
@@ -168,7 +168,7 @@ async def test_nothing_listens(place: Path) -> None:
     told = await doctor(place, *at(f"ws://127.0.0.1:{closed_port()}"), *QUICK, **ANY_KEY)
     assert 69 == told.code
     assert "nothing listens on that port" in told.sentence("connection")
-    assert "check the endpoint, or start the server if it is your own" in told.sentence("connection")
+    assert "Check the endpoint, or start the server if it is your own." in told.sentence("connection")
     assert "skipped: no connection" == told.sentence("session")
 
 
@@ -196,6 +196,20 @@ async def test_a_peer_that_says_nothing(place: Path) -> None:
     assert "good" == told.mark("connection")
     assert "did not become ready in time" in told.sentence("session")
     assert "look at the network and the provider's status page" in told.sentence("session")
+
+
+@together
+async def test_a_server_without_tls(place: Path) -> None:
+    """It answers, as OpenSSL does not expect; no certificate is blamed."""
+    async with trio.open_nursery() as nursery:
+        (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+        nursery.start_soon(trio.serve_listeners, refusing, [listener])
+        port = listener.socket.getsockname()[1]
+        told = await doctor(place, *at(f"wss://127.0.0.1:{port}"), *QUICK, **ANY_KEY)
+        nursery.cancel_scope.cancel()
+    assert 69 == told.code
+    assert told.sentence("connection").startswith("No TLS is spoken there (")
+    assert told.sentence("connection").endswith("; name the endpoint with ws:// instead of wss://, or another port")
 
 
 CERTIFICATES = {
@@ -418,6 +432,13 @@ async def mute(stream: trio.abc.Stream) -> None:
     """Take what comes and say nothing."""
     while await stream.receive_some():
         pass
+
+
+async def refusing(stream: trio.abc.Stream) -> None:
+    """Answer as a web server does that is spoken to in TLS."""
+    await stream.receive_some()
+    await stream.send_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+    await stream.aclose()
 
 
 async def shaken(stream: trio.SSLStream[trio.SocketStream]) -> None:

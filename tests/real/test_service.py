@@ -328,6 +328,45 @@ async def check_secrets(one: Service) -> None:
 
 
 @together
+async def test_doctor_sees_what_the_service_sees(place: Path, machine: Machine) -> None:
+    """Beside the running service, which it leaves alone: key by systemd, microphone of the sound server, journal.
+
+    By itself it sees neither of them, and says how; a credential that cannot be read is told.
+    """
+    async with service(place, machine, "examined") as one:
+        await one.install(KEY)
+        before = await one.until(live)
+        owner = one.journal.stat().st_uid
+        found = await examined(one, 0)
+        assert "from systemd credential assemblyai" in found["key"]["text"]
+        assert "ended in good order" in found["session"]["text"]
+        assert "microphone 'default' (the default one) gave audio" in found["audio"]["text"]
+        assert "/var/lib/stenod-examined is in use by a running stenod" in found["state"]["text"]
+        shown = await one.until(live)
+        assert (before["MainPID"], owner) == (shown["MainPID"], one.journal.stat().st_uid)
+        await one.finals(len(await one.finals(1)) + 1)
+        assert KEY not in await machine.run("journalctl", "--no-pager", "-a", "-o", "export", "-g", "stenod-doctor")
+
+        alone = await examined(one, 77, "--config", "/etc/stenod/examined.toml")
+        assert ("odd", "wrong") == (alone["key"]["mark"], alone["audio"]["mark"])
+        assert "`sudo stenod doctor --service --name examined` examines" in alone["key"]["remedy"]
+
+        one.give("/etc/stenod/examined.assemblyai.cred", "broken")
+        told = await machine.run(PROGRAM, "doctor", "--service", "--name", "examined", check=False)
+        assert told.startswith("69\n")
+        assert "systemd cannot give it the key of stenod@examined.service (status 243)" in told
+
+
+async def examined(one: Service, code: int, *words: str) -> dict[str, dict[str, Any]]:
+    """Return what doctor finds, by the step; without words as the service, with this exit code."""
+    named = ["--service", "--name", one.name, *(["--user"] if one.user else [])]
+    said = await one.machine.run(PROGRAM, "doctor", "--json", *(words or named), user=one.user, check=False)
+    first, _, told = said.partition("\n")
+    assert str(code) == first, said
+    return {found["step"]: found for found in json.loads(told)["findings"]}
+
+
+@together
 async def test_a_key_file_is_read_again_on_reload(place: Path, machine: Machine) -> None:
     """The same process goes on, and transcribes from the first sample; what needs a restart is told."""
     async with service(place, machine, "renewed") as one:
@@ -410,6 +449,13 @@ async def test_a_user_has_a_service_of_their_own(place: Path, machine: Machine) 
         assert "linger" not in said
         await one.until(live)
         await one.finals(1)
+        found = await examined(one, 0)
+        assert "from systemd credential assemblyai" in found["key"]["text"]
+        assert "good" == found["audio"]["mark"] == found["session"]["mark"]
+        for word in ("health", "status"):
+            asked = await machine.run(PROGRAM, word, user="anna", check=False)
+            assert asked.startswith("64\n")
+            assert f"installed: {one.home}/.local/state/stenod-desk (stenod@desk.service)" in asked
         await one.control("kill", "--signal=KILL", "--kill-who=main")
         await one.until(lambda shown: shown["NRestarts"] == "1" and live(shown))
         await one.finals(len(await one.finals(1)) + 1)

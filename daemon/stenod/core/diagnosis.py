@@ -33,9 +33,13 @@ CERTIFICATES = (
         "for a server or proxy of your own set tls.ca_file to its authority",
     ),
     ("local issuer", "its authority is not known here", "install ca-certificates, or set tls.ca_file to its authority"),
-    ("wrong version number", "no TLS is spoken there", "check port and scheme of the endpoint (ws:// is without TLS)"),
 )
 """What OpenSSL says about a certificate, what that means, and what to do; tried with OpenSSL 3.0."""
+NO_TLS = ("wrong version number", "record layer failure", "http request")
+"""What it says where a server answers without TLS; the second is 3.2's."""
+OF_THE_DAEMON = ("stenod ", "Nothing: stenod ", "the service ")
+"""How clauses of a remedy begin that say what goes on by itself meanwhile."""
+LATER = "Try again in a while."
 
 
 class Mark(StrEnum):
@@ -96,11 +100,20 @@ def joined(findings: Sequence[Finding]) -> Finding:
 
 def of_failure(rule: Rule, text: str) -> Finding:
     """Return what the verdict table says of a failure; `text` is what was observed."""
+    if rule.name == "tls" and any(one in text.casefold() for one in NO_TLS):
+        remedy = "name the endpoint with ws:// instead of wss://, or another port"
+        return wrong(f"No TLS is spoken there ({text})", remedy, rule.exit_code)
     for fragment, meaning, remedy in CERTIFICATES:
         if fragment in text.casefold() and rule.name == "tls":
             return wrong(f"The server's certificate was not accepted: {meaning} ({text})", remedy, rule.exit_code)
     said = f" ({text})" if text else ""
-    return wrong(f"{rule.meaning}{said} {rule.remedy}", exit_code=rule.exit_code)
+    return wrong(f"{rule.meaning}{said} {by_hand(rule.remedy)}", exit_code=rule.exit_code)
+
+
+def by_hand(remedy: str) -> str:
+    """Return what a person can do, of a remedy that also says what the daemon does meanwhile: here is none."""
+    own = "; ".join(one for one in remedy.split("; ") if not one.startswith(OF_THE_DAEMON))
+    return f"{own[0].upper()}{own[1:].removesuffix('.')}." if own else LATER
 
 
 def of_level(loudness: Loudness, *, live: bool = True) -> Finding:
@@ -192,8 +205,12 @@ def of_disk(
     return good(text)
 
 
-def of_clock(*, synchronised: bool) -> Finding:
-    """Return what it means whether the system clock was set by a reference."""
+def of_clock(*, synchronised: bool | None) -> Finding:
+    """Return what it means whether the system clock was set by a reference; None: nobody here can say."""
+    if synchronised is None:
+        return skipped(
+            "nobody here may say whether the clock is synchronised; on the machine itself `timedatectl` does"
+        )
     if synchronised:
         return good("the system clock is synchronised")
     return odd(
@@ -218,6 +235,11 @@ class Unit:
     user: bool = False
 
     @property
+    def whose(self) -> str:
+        """Its name, and that it is the user's where it is: there may be two of one name."""
+        return f"{self.name} (--user)" if self.user else self.name
+
+    @property
     def command(self) -> str:
         """How its manager is spoken to."""
         return "systemctl --user" if self.user else "systemctl"
@@ -234,12 +256,14 @@ def of_units(units: Sequence[Unit] | None) -> Finding:
 
 def _of_unit(unit: Unit) -> Finding:
     if unit.active == "failed" or (unit.active == "activating" and unit.sub == "auto-restart"):
-        text = f"{unit.name} has failed ({unit.result}, exit status {unit.status})"
+        text = f"{unit.whose} has failed ({unit.result}, exit status {unit.status})"
         log = "journalctl --user" if unit.user else "journalctl"
         return wrong(text, f"`{log} -u {unit.name} -n 50` says why", ExitCode.UNAVAILABLE)
+    if unit.active == "activating":
+        return odd(f"{unit.whose} is starting", f"`{unit.command} status {unit.name}` says how far it is")
     if unit.active != "active":
-        return odd(f"{unit.name} is installed, but {unit.active}", f"`{unit.command} enable --now {unit.name}`")
+        return odd(f"{unit.whose} is installed, but {unit.active}", f"`{unit.command} enable --now {unit.name}`")
     said = f": {unit.text}" if unit.text else ""
     if unit.enabled == "disabled":
-        return odd(f"{unit.name} runs, but not after a reboot", f"`{unit.command} enable {unit.name}`")
-    return good(f"{unit.name} is {unit.active} ({unit.sub}){said}")
+        return odd(f"{unit.whose} runs, but not after a reboot", f"`{unit.command} enable {unit.name}`")
+    return good(f"{unit.whose} is {unit.active} ({unit.sub}){said}")

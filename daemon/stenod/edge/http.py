@@ -58,7 +58,7 @@ async def fetch(url: str, headers: tuple[tuple[str, str], ...], *, seconds: floa
             await _exchange(stream, request, answer)
     except trio.TooSlowError:
         if answer.found is None:
-            text = f"{transport.OPENING_DEADLINE}: no answer from {host} within {seconds:g} s"
+            text = f"{transport.OPENING_DEADLINE}: no answer from {host} within {seconds:.3g} s"
             raise ConnectionEnded(text, local=True) from None
     except h11.LocalProtocolError as error:
         raise ConnectionEnded(f"{transport.DEFECT}: no request could be made", local=True) from error

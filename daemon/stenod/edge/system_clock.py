@@ -45,11 +45,15 @@ class SystemClock:
         self._timesync = timesync
 
     def synchronised(self) -> bool:
-        """Return whether the clock was set by a reference; cheap enough to be asked with each block of audio."""
+        """Return whether the clock is believed; cheap enough to be asked with each block of audio."""
+        return self.known() is not False
+
+    def known(self) -> bool | None:
+        """Return whether the clock was set by a reference; None where nobody here can say."""
         state = self._kernel()
         if state >= 0:
             return state != TIME_ERROR
-        return (self._timesync / "synchronized").exists() or not self._timesync.is_dir()
+        return (self._timesync / "synchronized").exists() if self._timesync.is_dir() else None
 
 
 def boot_id(environment: Mapping[str, str], path: Path = BOOT_ID) -> str:

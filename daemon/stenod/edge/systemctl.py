@@ -46,8 +46,8 @@ class ServiceManager:
         if user:
             self._environment.setdefault("XDG_RUNTIME_DIR", f"/run/user/{os.getuid()}")
 
-    def require(self) -> None:
-        """Raise `ManagerError` where it does not run."""
+    def require(self, *, bus: bool = False) -> None:
+        """Raise `ManagerError` where it does not run; `bus`: or where a user's has none, which `systemd-run` needs."""
         if not BOOTED.is_dir():
             raise ManagerError(
                 "systemd does not run here (in a container, or with another init): start `stenod run` by what does"
@@ -57,6 +57,8 @@ class ServiceManager:
                 "this user has no service manager now: log in as the user (not by `su` or `sudo`), or run "
                 "`sudo loginctl enable-linger USER`"
             )
+        if self._user and bus and not (Path(self._environment["XDG_RUNTIME_DIR"]) / "bus").exists():
+            raise ManagerError("this user's service manager has no message bus: install dbus-user-session, log in anew")
 
     def control(self, *words: str) -> None:
         """Run `systemctl WORDS`; raises `ManagerError` with what it said."""
@@ -90,6 +92,15 @@ class ServiceManager:
         done = self._run(["systemd-creds", "decrypt", f"--name={name}", "-", "-"], credential)
         return done.stdout.decode(errors="replace").strip() if done.returncode == 0 else None
 
+    def attached(self, words: Sequence[str], variables: Mapping[str, str], *, unit: str) -> int:
+        """Run a program of systemd's with our own standard streams and return its status; Ctrl-C goes to its unit."""
+        with subprocess.Popen(words, env={**self._environment, **variables}) as process:  # noqa: S603 - of our making
+            while True:
+                try:
+                    return process.wait()
+                except KeyboardInterrupt:
+                    self._run(["systemctl", *(["--user"] if self._user else []), "kill", "--signal=INT", unit])
+
     def _run(self, words: Sequence[str], given: bytes = b"") -> "subprocess.CompletedProcess[bytes]":
         try:
             return subprocess.run(  # noqa: S603 - the words are ours
@@ -104,20 +115,24 @@ class ServiceManager:
 async def units(booted: Path = BOOTED, program: str = "systemctl") -> "list[Unit] | None":
     """Return our units that are installed or loaded, of the system and of the user; None where systemd does not run.
 
-    Within 3 s a manager; one without a bus, or of a user without a session, has none.
+    Within 3 s a manager; one without a bus, or of a user without a session, has none. Raises `ManagerError` where none
+    answers, as to a service whose user the bus does not know.
     """
     import trio  # whoever acts needs none of it
 
     path = _program(booted, program)
     if path is None:
         return None
-    found = []
+    found, answered = [], False
     for user in (False, True):
         words = [path, *(["--user"] if user else []), "show", f"--property={PROPERTIES}", *UNITS]
         with trio.move_on_after(ANSWER_SECONDS):
             done = await trio.run_process(words, capture_stdout=True, stderr=subprocess.DEVNULL, check=False)
             shown = map(_properties, done.stdout.decode(errors="replace").split("\n\n"))
             found += [_unit(one, user=user) for one in shown if one.get("LoadState") == "loaded"]
+            answered |= done.returncode == 0
+    if not answered:
+        raise ManagerError("systemd does not answer here; `stenod service status` says how the service is")
     return found
 
 

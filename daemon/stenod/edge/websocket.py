@@ -180,7 +180,7 @@ async def connect(
     except trio.TooSlowError:
         if stream is not None and (refused := _refusal(None, stream.answer)).http_status is not None:
             raise refused from None
-        text = f"{transport.OPENING_DEADLINE}: no connection to {host} within {seconds:g} s"
+        text = f"{transport.OPENING_DEADLINE}: no connection to {host} within {seconds:.3g} s"
         raise ConnectionEnded(text, local=True) from None
     except (OSError, UnicodeError, trio.BrokenResourceError) as error:
         raise dial_failure(host, error) from error

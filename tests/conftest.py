@@ -1,4 +1,4 @@
-"""How the tests are shared out when several processes run them (`pytest -n 2`).
+"""What holds for all tests: no example has a deadline, and how they are shared out over processes (`pytest -n 2`).
 
 Tests with real parts have deadlines, and some look at what the whole machine does: they run one after the other in one
 process. A simulation takes long and needs nobody, so each is shared out alone; of the rest, a file stays together.
@@ -7,6 +7,10 @@ process. A simulation takes long and needs nobody, so each is shared out alone; 
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("stenod", deadline=None)
+settings.load_profile("stenod")  # Machines are noisy: how long an example takes says nothing.
 
 REAL = "tests/real/"
 ALONE = "tests/simulation/"

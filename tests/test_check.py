@@ -1,13 +1,15 @@
 """`stenod check`: what it shows, what it warns of, when it fails."""
 
+import errno
 import json
+import os
 import tomllib
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
-from stenod.check import check, examine
+from stenod.check import check, examine, oddities
 from stenod.config import Options, load
 
 KEY = "0123456789abcdef0123456789abcdef"
@@ -132,6 +134,16 @@ def test_what_is_odd_about_the_input_is_a_warning(overrides: dict[str, object], 
 def test_what_is_fine_is_not_warned_of(text: str) -> None:
     """No warning without a reason."""
     assert found(capture__input=text)[1:] == ((), ())
+
+
+def test_a_folder_that_only_the_service_may_see_is_not_missed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As /var/log/stenod, which leads into a folder that is closed to all but root."""
+
+    def closed(path: Path) -> os.stat_result:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    monkeypatch.setattr(Path, "stat", closed)
+    assert () == tuple(oddities(load(None, {}, {"output.file": str(tmp_path / "closed" / "talk.jsonl")})))
 
 
 def test_where_the_journal_lives_is_told(tmp_path: Path) -> None:

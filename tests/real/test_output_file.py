@@ -16,6 +16,7 @@ from printed import NOWHERE, filled
 from server import ANY_KEY
 
 SHIPPED = Path(__file__).parents[2] / "config" / "stenod.logrotate"
+SHIPPED_FILES = "/var/log/stenod/*.jsonl /var/log/stenod-*/*.jsonl"
 LINES = 10_000
 ROTATIONS_MAX = 300
 """The shipped file keeps 365: on a fast disk more are made before the lines end, and the first would be gone."""
@@ -46,7 +47,7 @@ def finished(process: "subprocess.Popen[bytes]") -> str:
 
 def instructed(place: Path, replaced: dict[str, str]) -> list[str]:
     """Return the logrotate that the shipped file makes, but for some of its lines; it rotates when it is called."""
-    text = SHIPPED.read_text().replace("/var/log/stenod/*.jsonl", str(place / "log" / "*.jsonl"))
+    text = SHIPPED.read_text().replace(SHIPPED_FILES, str(place / "log" / "*.jsonl"))
     for pattern, by in replaced.items():
         text, count = re.subn(pattern, by, text)
         assert count == 1, pattern

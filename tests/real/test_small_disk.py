@@ -20,7 +20,7 @@ from stenod.core.retention import RetentionLimits
 from stenod.core.timeline import State
 from stenod.edge.inspection import read
 from stenod.edge.output import Output
-from stenod.edge.output_file import OutputFile
+from stenod.edge.output_file import OutputFile, OutputUnusable
 from stenod.edge.reserve import Reserve
 from stenod.edge.segments import Segments
 from stenod.recovery import Recorded, open_ledger
@@ -218,3 +218,10 @@ async def test_a_file_that_is_moved_while_its_line_waits(disk: Path) -> None:
     assert old.read_bytes().startswith(b"first\nl")
     assert b"\n" not in old.read_bytes()[6:]
     assert [event for _, event, _ in log.lines] == ["output.lost", "output.reopened", "output.back"]
+
+
+def test_an_output_that_nobody_may_write(disk: Path) -> None:
+    """As a unit sees all but its own folders: the sentence names them."""
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+    with pytest.raises(OutputUnusable, match=r"Read-only file system; .* below its LogsDirectory= only"):
+        OutputFile(disk / "talk.jsonl", FakeLog())

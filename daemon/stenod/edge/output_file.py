@@ -124,6 +124,8 @@ def _sentence(path: Path, error: OSError) -> str:
         remedy = f"{folder} is no directory"
     elif error.errno in (errno.EACCES, errno.EPERM):
         remedy = f"let this user write {path if path.exists() else folder}, or name another file"
+    elif error.errno == errno.EROFS:
+        remedy = "a unit of systemd may write below its LogsDirectory= only (/var/log/stenod): name a file there"
     elif error.errno in (errno.EISDIR, errno.ENXIO):
         remedy = "it is no file; name one"
     else:

@@ -202,6 +202,21 @@ def test_the_end_of_a_run(
     assert (kept, kept) == (directory.path.exists(), "are kept in" in capsys.readouterr().err)
 
 
+@pytest.mark.parametrize(("failed", "told"), [(False, True), (True, False)])
+@pytest.mark.parametrize("wanted", [False, True])
+def test_a_directory_that_cannot_be_read_is_kept(
+    environment: dict[str, str], capsys, failed: bool, told: bool, wanted: bool
+) -> None:
+    """What ended the run has said why; otherwise a line does, and it does not speak of an earlier run."""
+    directory = temporary(environment)
+    fill(directory.path, seconds=1.0)
+    directory.ledger.write_bytes(b"garbage" * 1000)
+    leave(directory, wanted=wanted, repeatable=wanted, failed=failed)
+    assert directory.path.exists()
+    said = capsys.readouterr().err
+    assert told == said.startswith(f"stenod: cannot read what this run left in {directory.path}: ") == bool(said)
+
+
 def test_a_named_directory_stays(tmp_path: Path, capsys) -> None:
     """Whatever it holds, it is the person's."""
     directory = named(tmp_path / "journal")

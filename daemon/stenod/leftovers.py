@@ -22,6 +22,8 @@ SAMPLES_MAX = 1
 """Nothing is written here."""
 READER = "stdout"
 """The reader whose place says what was printed."""
+UNREADABLE = (LedgerUnusable, sqlite3.DatabaseError, OSError, ValueError)
+"""What reading a directory raises that is damaged, or for which there is no room."""
 
 
 def left(path: Path, stream: str, pending_seconds: float, given: Sequence[str] = ()) -> str:
@@ -67,14 +69,21 @@ def look_behind(environment: Mapping[str, str]) -> None:
             directory.remove()
 
 
-def leave(directory: StateDirectory, *, wanted: bool, repeatable: bool, given: Sequence[str] = ()) -> None:
+def leave(
+    directory: StateDirectory, *, wanted: bool, repeatable: bool, given: Sequence[str] = (), failed: bool = False
+) -> None:
     """Leave a directory at the end of a run: say what it holds, or remove a temporary one that holds nothing.
 
     `wanted`: somebody still wants the lines that were not printed. `repeatable`: the source has it all again. `given`
-    as for `resume`.
+    as for `resume`. `failed`: what ended the run is told anyhow, and is why the directory cannot be read, if it cannot.
     """
-    held = lines(directory.path, given)
-    if directory.temporary and (repeatable or not held or not (wanted or pending(directory.path))):
+    try:
+        held = _held(directory.path, given)
+        dispensable = repeatable or not held or not (wanted or pending(directory.path))
+    except UNREADABLE as error:
+        held = [] if failed else [_unreadable(directory.path, error, "this run")]
+        dispensable = False
+    if directory.temporary and dispensable:
         directory.remove()
         return
     directory.release()
@@ -84,15 +93,23 @@ def leave(directory: StateDirectory, *, wanted: bool, repeatable: bool, given: S
 
 def lines(path: Path, given: Sequence[str] = ()) -> list[str]:
     """Return what to say about a directory, one line a stream; none where it holds nothing. `given` as for `resume`."""
-    discard = f"rm -r {shlex.quote(str(path))}"
     try:
-        held = pending(path)
-        waiting = [stream for stream in unprinted(path) if stream not in held]
-    except (LedgerUnusable, sqlite3.DatabaseError, OSError, ValueError) as error:
-        return [f"cannot read what an earlier run left in {path}: {error}; to discard it: {discard}"]
+        return _held(path, given)
+    except UNREADABLE as error:
+        return [_unreadable(path, error, "an earlier run")]
+
+
+def _unreadable(path: Path, error: Exception, whose: str) -> str:
+    return f"cannot read what {whose} left in {path}: {error}; to discard it: rm -r {shlex.quote(str(path))}"
+
+
+def _held(path: Path, given: Sequence[str]) -> list[str]:
+    """Do as `lines`; raises one of `UNREADABLE`."""
+    held = pending(path)
+    waiting = [stream for stream in unprinted(path) if stream not in held]
     return [left(path, stream, seconds, given) for stream, seconds in held.items()] + [
         f"lines that were not printed are kept in {path}; "
-        f"to print: {resume(path, stream, given)}; to discard: {discard}"
+        f"to print: {resume(path, stream, given)}; to discard: rm -r {shlex.quote(str(path))}"
         for stream in waiting
     ]
 

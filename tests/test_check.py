@@ -113,6 +113,15 @@ def test_the_dialect_has_its_say() -> None:
     assert errors[0].startswith("assemblyai.parameters.webhook_auth_header_value: ")
 
 
+def test_a_key_in_place_of_its_file_is_not_shown(tmp_path: Path) -> None:
+    """Neither among the options nor in what is wrong."""
+    (tmp_path / "stenod.toml").write_text('[assemblyai]\nkey_file = "SECRETKEY0123456789"\n')
+    for more in ((), ("--json",)):
+        result = run("--config", str(tmp_path / "stenod.toml"), *more)
+        assert (result.exit_code, "SECRET" in result.output) == (78, False)
+        assert "looks like the key itself" in result.output
+
+
 @pytest.mark.parametrize(
     ("overrides", "warning"),
     [

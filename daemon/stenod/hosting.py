@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import click
 
 from stenod.cli import PROVIDERS
-from stenod.config import load
+from stenod.config import is_key_itself, load
 from stenod.core.verdict import ExitCode
 from stenod.edge.secrets import usable
 from stenod.edge.systemctl import ServiceManager
@@ -163,6 +163,13 @@ class KeyFile:
     def parse(cls, text: str, owners_known: Sequence[str]) -> "KeyFile":
         """Return what `[PROVIDER=]FILE` says; raises `NotInstallable`."""
         owner, equals, path = text.partition("=")
+        name = path if equals and owner in owners_known else text
+        if is_key_itself(name):
+            raise NotInstallable(
+                "what was given as --key-file looks like the key itself: name a file that holds it, or - for standard "
+                "input; and have the key replaced if others can see this command",
+                ExitCode.USAGE,
+            )
         if equals and owner in owners_known:
             return cls(owner, path)
         if len(owners_known) == 1:

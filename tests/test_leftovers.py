@@ -1,6 +1,7 @@
-"""What earlier runs left behind: told in one line each, removed only where nothing is lost."""
+"""What earlier runs left behind: told in one line, removed only where nothing is lost."""
 
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
@@ -100,6 +101,31 @@ def test_one_line_a_stream(environment: dict[str, str], capsys) -> None:
     assert [("2.0", "hall"), ("1.0", "room")] == [
         (line.split()[1], line.partition("--stream ")[2].partition(";")[0]) for line in lines
     ]
+
+
+def test_several_runs_are_one_line(environment: dict[str, str], capsys) -> None:
+    """How many, how much, where, and both commands; each one that is discarded or transcribed makes it shorter."""
+    held = ({"seconds": 2.0}, {"seconds": 1.0, "heard": 1.0, "lines": 2}, {"seconds": 1.5, "heard": 0.5}, {})
+    paths = [abandoned(environment, **what) for what in held]
+    for number, path in enumerate(paths):
+        path.rename(path.with_name(f"run-{number} 1"))
+    home = state_directory.home(environment)
+    first, second, third = (home / f"run-{number} 1" for number in range(3))
+    look_behind(environment)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(
+        "stenod: 3.0 s of audio that was not transcribed and lines that were not printed are kept of 3 earlier runs "
+        f"in {home}; to transcribe the oldest: stenod run --input none --state-dir '{first}' --stream room; "
+    )
+    assert ["rm", "-r", *map(str, (first, second, third))] == shlex.split(line.partition("; to discard all: ")[2])
+    shutil.rmtree(first)
+    look_behind(environment)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "1.0 s of audio " in line
+    assert f"2 earlier runs in {home}; to print the oldest: stenod run --input none --state-dir '{second}' " in line
+    shutil.rmtree(second)
+    look_behind(environment)
+    assert capsys.readouterr().err.startswith("stenod: 1.0 s of audio that was not transcribed are kept in ")
 
 
 def test_a_running_one_is_left_alone(environment: dict[str, str], capsys) -> None:

@@ -1,13 +1,15 @@
 """`stenod check`: what it shows, what it warns of, when it fails."""
 
+import errno
 import json
+import os
 import tomllib
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
-from stenod.check import check, examine
+from stenod.check import check, examine, oddities
 from stenod.config import Options, load
 
 KEY = "0123456789abcdef0123456789abcdef"
@@ -111,6 +113,15 @@ def test_the_dialect_has_its_say() -> None:
     assert errors[0].startswith("assemblyai.parameters.webhook_auth_header_value: ")
 
 
+def test_a_key_in_place_of_its_file_is_not_shown(tmp_path: Path) -> None:
+    """Neither among the options nor in what is wrong."""
+    (tmp_path / "stenod.toml").write_text('[assemblyai]\nkey_file = "SECRETKEY0123456789"\n')
+    for more in ((), ("--json",)):
+        result = run("--config", str(tmp_path / "stenod.toml"), *more)
+        assert (result.exit_code, "SECRET" in result.output) == (78, False)
+        assert "looks like the key itself" in result.output
+
+
 @pytest.mark.parametrize(
     ("overrides", "warning"),
     [
@@ -132,6 +143,16 @@ def test_what_is_odd_about_the_input_is_a_warning(overrides: dict[str, object], 
 def test_what_is_fine_is_not_warned_of(text: str) -> None:
     """No warning without a reason."""
     assert found(capture__input=text)[1:] == ((), ())
+
+
+def test_a_folder_that_only_the_service_may_see_is_not_missed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As /var/log/stenod, which leads into a folder that is closed to all but root."""
+
+    def closed(path: Path) -> os.stat_result:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    monkeypatch.setattr(Path, "stat", closed)
+    assert () == tuple(oddities(load(None, {}, {"output.file": str(tmp_path / "closed" / "talk.jsonl")})))
 
 
 def test_where_the_journal_lives_is_told(tmp_path: Path) -> None:

@@ -244,6 +244,23 @@ def test_keys_in_the_file_are_errors_that_do_not_show_them(tmp_path: Path, text:
     assert key not in first
 
 
+@pytest.mark.parametrize("key", ["SECRETKEY0123456789", "sk_live_4b7e91Zx81kQw0Lm5pT2", "x1" * 500])
+def test_a_key_in_place_of_its_file_is_not_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    """Of whatever service, from the file and from our variable; where a file has that name, it is one."""
+    monkeypatch.chdir(tmp_path)
+    for found in (
+        complaints(written(tmp_path, f'[assemblyai]\nkey_file = "{key}"')),
+        complaints(environment={"STENOD_DEEPGRAM_KEY_FILE": key}),
+    ):
+        assert "key_file: this looks like the key itself; allowed: the path of a file that holds it" in found[0]
+        assert key not in "".join(found)
+    (tmp_path / key[:200]).touch()
+    (tmp_path / "keys").mkdir()
+    for name in (key[:200], f"keys/{key[:200]}", "assemblyai.key", "key"):
+        text = f'[assemblyai]\nkey_file = "{name}"'
+        assert name == load(written(tmp_path, text), {}, {}).options.assemblyai.key_file
+
+
 @pytest.mark.parametrize(
     ("value", "wrong"),
     [("[1]", "[1] holds something else"), ('"a"', '"a" is a text'), ("true", "true is true or false")],

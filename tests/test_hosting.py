@@ -76,6 +76,16 @@ def test_several_keys(say: Callable[..., Result], tmp_path: Path) -> None:
     [
         (("--provider", "assemblyai"), NotInstallable, "the key of assemblyai is needed: say --key-file"),
         (("--provider", "assemblyai", "--key-file", "nowhere"), NotInstallable, "cannot read the key file nowhere"),
+        (
+            ("--provider", "assemblyai", "--key-file", "x0" * 9),
+            NotInstallable,
+            "given as --key-file looks like the key",
+        ),
+        (
+            ("--provider", "assemblyai", "--key-file", "assemblyai=" + "x0" * 9),
+            NotInstallable,
+            "given as --key-file looks like the key",
+        ),
         (("--provider", "assemblyai", "--key-file", "-"), SecretError, "standard input: it is empty"),
         (("--key-file", "-"), NotInstallable, "no provider is configured"),
         (

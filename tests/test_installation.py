@@ -215,6 +215,25 @@ def test_taking_it_off_keeps_what_a_person_made(tmp_path: Path) -> None:
     assert not one.place.configurations.exists()
 
 
+def test_taking_it_off_keeps_lines_and_no_empty_folder(tmp_path: Path) -> None:
+    """As systemd made it, behind a link: it goes where nobody used it, otherwise only with the rest."""
+    one = Hosting(tmp_path)
+    assert one.place.logs is not None
+    real = one.place.logs.parent / "private" / "stenod"
+    for used in (False, True):
+        one.install()
+        real.mkdir(parents=True)
+        one.place.logs.symlink_to(real)
+        if used:
+            (real / "talk.jsonl").touch()
+        told = one.uninstall()
+        assert used == real.exists() == one.place.logs.exists()
+    assert f"kept {one.place.logs}, the files of lines; --purge removes it" in told
+    one.uninstall(purge=True)
+    assert [] == list(real.parent.iterdir())
+    assert not one.place.logs.is_symlink()
+
+
 def test_the_template_stays_while_another_needs_it(tmp_path: Path) -> None:
     """Only the last instance takes it away; the others keep their files."""
     hall, court = Hosting(tmp_path, name="hall"), Hosting(tmp_path, name="court")

@@ -1,6 +1,7 @@
-"""What earlier runs left behind: told in one line each, removed only where nothing is lost."""
+"""What earlier runs left behind: told in one line, removed only where nothing is lost."""
 
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
@@ -102,6 +103,31 @@ def test_one_line_a_stream(environment: dict[str, str], capsys) -> None:
     ]
 
 
+def test_several_runs_are_one_line(environment: dict[str, str], capsys) -> None:
+    """How many, how much, where, and both commands; each one that is discarded or transcribed makes it shorter."""
+    held = ({"seconds": 2.0}, {"seconds": 1.0, "heard": 1.0, "lines": 2}, {"seconds": 1.5, "heard": 0.5}, {})
+    paths = [abandoned(environment, **what) for what in held]
+    for number, path in enumerate(paths):
+        path.rename(path.with_name(f"run-{number} 1"))
+    home = state_directory.home(environment)
+    first, second, third = (home / f"run-{number} 1" for number in range(3))
+    look_behind(environment)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(
+        "stenod: 3.0 s of audio that was not transcribed and lines that were not printed are kept of 3 earlier runs "
+        f"in {home}; to transcribe the oldest: stenod run --input none --state-dir '{first}' --stream room; "
+    )
+    assert ["rm", "-r", *map(str, (first, second, third))] == shlex.split(line.partition("; to discard all: ")[2])
+    shutil.rmtree(first)
+    look_behind(environment)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "1.0 s of audio " in line
+    assert f"2 earlier runs in {home}; to print the oldest: stenod run --input none --state-dir '{second}' " in line
+    shutil.rmtree(second)
+    look_behind(environment)
+    assert capsys.readouterr().err.startswith("stenod: 1.0 s of audio that was not transcribed are kept in ")
+
+
 def test_a_running_one_is_left_alone(environment: dict[str, str], capsys) -> None:
     """Neither told nor removed, whatever it holds."""
     running: list[StateDirectory] = [temporary(environment), temporary(environment)]
@@ -200,6 +226,21 @@ def test_the_end_of_a_run(
     fill(directory.path, **what)
     leave(directory, wanted=wanted, repeatable=repeatable)
     assert (kept, kept) == (directory.path.exists(), "are kept in" in capsys.readouterr().err)
+
+
+@pytest.mark.parametrize(("failed", "told"), [(False, True), (True, False)])
+@pytest.mark.parametrize("wanted", [False, True])
+def test_a_directory_that_cannot_be_read_is_kept(
+    environment: dict[str, str], capsys, failed: bool, told: bool, wanted: bool
+) -> None:
+    """What ended the run has said why; otherwise a line does, and it does not speak of an earlier run."""
+    directory = temporary(environment)
+    fill(directory.path, seconds=1.0)
+    directory.ledger.write_bytes(b"garbage" * 1000)
+    leave(directory, wanted=wanted, repeatable=wanted, failed=failed)
+    assert directory.path.exists()
+    said = capsys.readouterr().err
+    assert told == said.startswith(f"stenod: cannot read what this run left in {directory.path}: ") == bool(said)
 
 
 def test_a_named_directory_stays(tmp_path: Path, capsys) -> None:

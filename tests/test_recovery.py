@@ -1,6 +1,7 @@
 """A damaged ledger is set aside and the stream goes on: on real files, through the journal, to the audit."""
 
 import random
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,11 @@ def close(journal: Journal) -> None:
     journal._ledger.close()
 
 
+def contents(folder: Path) -> dict[str, bytes]:
+    """Return the files of a folder."""
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
 def shuffled(data: bytes) -> bytes:
     """Return it with nonsense in the middle."""
     dice = random.Random(7)
@@ -160,6 +166,52 @@ async def test_a_ledger_that_is_gone(autojump_clock: trio.abc.Clock, tmp_path: P
     (told,) = place.opened.statuses
     assert "gone" in told.reason
     close(journal)
+
+
+@pytest.mark.parametrize("how", ["no page", "a page", "no stream"])
+async def test_a_start_that_came_to_nothing_is_no_loss(
+    autojump_clock: trio.abc.Clock, tmp_path: Path, how: str
+) -> None:
+    """Killed, or out of room, before the ledger knew the stream: the next one begins as the first does."""
+    place = Place(tmp_path)
+    if how == "no page":
+        place.ledger.touch()
+    elif how == "a page":
+        database = sqlite3.connect(place.ledger)
+        database.execute("PRAGMA journal_mode = WAL")
+        database.close()
+    else:
+        Ledger(place.ledger).close()
+    journal = place.start()
+    assert place.opened is not None
+    assert ((), [], []) == (place.opened.statuses, place.log.lines, place.aside)
+    written, _ = await journal.commit([status("first")])
+    assert f"{STREAM}-0000-0000000000" == written[0].id
+    close(journal)
+    place.ledger.unlink()
+    close(place.start())
+    assert ["damaged"] == [told.state for told in place.opened.statuses], "but one that it knew is"
+
+
+@pytest.mark.parametrize("there", [False, True])
+@pytest.mark.parametrize("step", ["_create", "_begin"])
+async def test_a_beginning_without_room_leaves_what_it_found(
+    autojump_clock: trio.abc.Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: bool, step: str
+) -> None:
+    """Half a ledger would look like a lost one; one that was there stays. On a full disk: real/test_small_disk."""
+    place = Place(tmp_path)
+    if there:
+        Ledger(place.ledger).close()
+    before = contents(tmp_path)
+
+    def full(ledger: Ledger, *_: object) -> None:
+        ledger._commits.execute("PRAGMA max_page_count = 1")
+        ledger._commits.execute("CREATE TABLE more (one)")
+
+    monkeypatch.setattr(Ledger, step, full)
+    with pytest.raises(LedgerUnusable, match="its disk is full; make room there, or name another directory"):
+        place.start()
+    assert before == contents(tmp_path)
 
 
 async def test_damage_upon_damage(autojump_clock: trio.abc.Clock, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ def test_where_things_are() -> None:
     one = place_of(user=False, name="", environment={})
     assert ("stenod.service", "/etc/systemd/system/stenod.service") == (one.unit, str(one.unit_file))
     assert "/etc/stenod/stenod.toml" == str(one.configuration)
-    assert "/var/lib/stenod" == str(one.state)
+    assert ("/var/lib/stenod", "/var/log/stenod") == (str(one.state), str(one.logs))
     hall = place_of(user=False, name="hall", environment={})
     assert ("stenod@hall.service", "/etc/systemd/system/stenod@.service") == (hall.unit, str(hall.unit_file))
     assert "/etc/systemd/system/stenod@hall.service.d/installed.conf" == str(hall.drop_in)
@@ -31,7 +31,7 @@ def test_where_things_are() -> None:
         str(own.unit_file),
         str(own.configuration),
     )
-    assert "/h/.local/state/stenod-hall" == str(own.state)
+    assert ("/h/.local/state/stenod-hall", None) == (str(own.state), own.logs)
     elsewhere = place_of(user=True, name="", environment={"HOME": "/h", "XDG_CONFIG_HOME": "/c"})
     assert "/c/stenod/stenod.toml" == str(elsewhere.configuration)
 
@@ -46,6 +46,8 @@ def test_the_units_are_as_the_places_say(user: bool, name: str) -> None:
     assert f"Documentation=file://{place.configuration}\n" in text
     state = f"STENOD_STATE_DIR={place.state}" if user else f"StateDirectory={place.state.name}"
     assert state in text
+    assert ("LogsDirectory=" in text) == (place.logs is not None)
+    assert place.logs is None or f"LogsDirectory={place.logs.name}\n" in text
 
 
 @pytest.mark.parametrize("folder", ["", "user/"])

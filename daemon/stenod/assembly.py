@@ -200,17 +200,17 @@ def main(loaded: Loaded, environment: Mapping[str, str]) -> int:
         look_behind(environment)
     directory = directories.named(chosen) if chosen is not None else directories.temporary(environment)
     assembly = Assembly(loaded=loaded, environment=environment, telemetry=logging, directory=directory)
-    outcome = Outcome()
+    outcome: Outcome | None = None
     try:
         outcome = trio.run(_run_whole, assembly)
     finally:
         logging.flush()
-        _conclude(assembly, outcome)
+        _conclude(assembly, outcome or Outcome(), failed=outcome is None)
     return outcome.exit_code
 
 
-def _conclude(assembly: Assembly, outcome: Outcome) -> None:
-    """Say what a person must know now, and leave the directory as it should be."""
+def _conclude(assembly: Assembly, outcome: Outcome, *, failed: bool) -> None:
+    """Say what a person must know now, and leave the directory as it should be. `failed`: an exception ends it."""
     directory, options = assembly.directory, assembly.options
     if outcome.fatal is not None:
         rule = outcome.fatal.rule
@@ -222,6 +222,7 @@ def _conclude(assembly: Assembly, outcome: Outcome) -> None:
         wanted=not outcome.reader_gone,
         repeatable=given_up and source_waits,
         given=_given(assembly.loaded),
+        failed=failed,
     )
 
 

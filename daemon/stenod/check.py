@@ -8,6 +8,7 @@ import importlib.util
 import json
 import os
 import shutil
+import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -130,10 +131,19 @@ def oddities(loaded: Loaded) -> Iterator[str]:
     if source.kind is InputKind.FILE and not Path(source.argument).exists():
         yield f"there is no file {source.argument!r} (capture.input, {loaded.origins['capture.input']})"
     file = loaded.options.output.file
-    if file and not Path(file).parent.is_dir():
+    if file and _no_folder(Path(file).expanduser().parent):
         yield f"there is no directory for {file!r} (output.file, {loaded.origins['output.file']})"
     if source.kind is InputKind.COMMAND and not shutil.which(source.words[0]):
         yield f"there is no command {source.words[0]!r} (capture.input, {loaded.origins['capture.input']})"
+
+
+def _no_folder(path: Path) -> bool:
+    try:
+        return not stat.S_ISDIR(path.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False  # The service may look there where we may not: /var/log/stenod is its user's alone.
 
 
 def _as_json(loaded: Loaded | None, finding: Finding) -> dict[str, object]:

@@ -18,6 +18,7 @@ from typing import Any, get_args, get_type_hints
 from urllib.parse import urlsplit
 
 from stenod.contradictions import contradictions
+from stenod.core.pasting import resembles_key
 from stenod.core.verdict import ExitCode
 from stenod.options import LOCAL, Input, InputKind, Options, Parameter, Provider, table_of
 from stenod.sources import Broken, Entry, read_environment, read_file
@@ -256,8 +257,13 @@ def _check_endpoint(value: str) -> None:
         raise Unfit("more than a server's address stands here", allowed)
 
 
+def is_key_itself(value: str) -> bool:
+    """Return whether a key stands where the name of its file is wanted; what is a file is none."""
+    return resembles_key(value) and not os.path.exists(value)  # noqa: PTH110 - it takes any text
+
+
 def _check_key_file(value: str) -> None:
-    if SECRET_VALUE.fullmatch(value):
+    if is_key_itself(value):
         raise Unfit("this looks like the key itself", "allowed: the path of a file that holds it")
 
 

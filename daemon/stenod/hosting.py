@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import click
 
 from stenod.cli import PROVIDERS
-from stenod.config import load
+from stenod.config import is_key_itself, load
 from stenod.core.verdict import ExitCode
 from stenod.edge.secrets import usable
 from stenod.edge.systemctl import ServiceManager
@@ -110,14 +110,17 @@ def install_command(
 
 @service.command("uninstall")
 @placed
-@click.option("--purge", is_flag=True, help="Remove the configuration and the journal too, with all audio in it.")
+@click.option("--purge", is_flag=True, help="Remove configuration, audio, journal and files of lines too.")
 @click.option("--yes", is_flag=True, help="Do not ask before --purge.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
 def uninstall_command(*, user: bool, name: str, purge: bool, yes: bool, dry_run: bool) -> None:
-    """Stop the service and take unit and keys away; configuration and journal stay."""
+    """Stop the service and take unit and keys away; configuration, journal and files of lines stay."""
     host, place = _addressed(user=user, name=name, dry=dry_run, writes=True)
     if purge and not yes and not dry_run:
-        click.confirm(f"Remove {place.configuration} and the journal in {place.state} for good?", abort=True, err=True)
+        lines = f", the lines in {place.logs}" if place.logs is not None and place.logs.exists() else ""
+        click.confirm(
+            f"Remove {place.configuration}{lines} and the journal in {place.state} for good?", abort=True, err=True
+        )
     uninstall(host, place, purge=purge)
 
 
@@ -169,6 +172,12 @@ class KeyFile:
         """Return what `[PROVIDER=]FILE` says; raises `NotInstallable`."""
         said, equals, path = text.partition("=")
         owner = key_owner(said)
+        if is_key_itself(path if equals and owner in owners_known else text):
+            raise NotInstallable(
+                "what was given as --key-file looks like the key itself: name a file that holds it, or - for standard "
+                "input; and have the key replaced if others can see this command",
+                ExitCode.USAGE,
+            )
         if equals and owner in owners_known:
             return cls(owner, path)
         if equals and OWNER.fullmatch(said) and not Path(text).exists():

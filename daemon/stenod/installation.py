@@ -10,6 +10,7 @@ import shutil
 import stat
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -270,11 +271,17 @@ def uninstall(host: Host, place: Place, *, purge: bool) -> None:
         host.manager.forget(place.unit)
     if not there:
         host.tell(f"nothing to do: {place.unit} is not installed")
-    for path, what in ((place.configuration, "the configuration"), (place.state, "the journal")):
-        if path.exists() and not purge:
-            host.tell(f"kept {path}, {what}; --purge removes it")
-        elif path.exists():
-            host.did(f"remove {path}, {what}", f"removed {path}, {what}", partial(_remove, path))
+    for own, what in (
+        (place.configuration, "the configuration"),
+        (place.state, "the journal"),
+        (place.logs, "the files of lines"),
+    ):
+        if own is None or not (own.is_symlink() or own.exists()):
+            continue
+        if not purge and not _empty(own):
+            host.tell(f"kept {own}, {what}; --purge removes it")
+        else:
+            host.did(f"remove {own}, {what}", f"removed {own}, {what}", partial(_remove, own))
     if not host.dry:
         _remove_empty(place.configurations)
 
@@ -289,6 +296,13 @@ def _write(path: Path, content: bytes, mode: int) -> None:
         os.fchmod(file.fileno(), mode)
         os.fsync(file.fileno())
     beside.replace(path)
+
+
+def _empty(path: Path) -> bool:
+    """Return whether it is a folder that systemd made and nobody used."""
+    with suppress(OSError):
+        return not any(path.iterdir())
+    return False  # a file; or not ours to look into, which a dry run may find
 
 
 def _remove(path: Path) -> None:

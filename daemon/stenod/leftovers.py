@@ -7,7 +7,9 @@ import shlex
 import sqlite3
 from collections.abc import Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from stenod.core.timeline import Timeline
 from stenod.edge import inspection
@@ -22,13 +24,15 @@ SAMPLES_MAX = 1
 """Nothing is written here."""
 READER = "stdout"
 """The reader whose place says what was printed."""
+UNREADABLE = (LedgerUnusable, sqlite3.DatabaseError, OSError, ValueError)
+"""What reading a directory raises that is damaged, or for which there is no room."""
 
 
 def left(path: Path, stream: str, pending_seconds: float, given: Sequence[str] = ()) -> str:
     """Return the line about audio that stays; `given` as for `resume`."""
     return (
         f"{pending_seconds:.1f} s of audio that was not transcribed are kept in {path}; "
-        f"to transcribe: {resume(path, stream, given)}; to discard: rm -r {shlex.quote(str(path))}"
+        f"to transcribe: {resume(path, stream, given)}; to discard: {_removal([path])}"
     )
 
 
@@ -52,49 +56,101 @@ def meant_for(path: Path, stream: str) -> str | None:
 
 
 def look_behind(environment: Mapping[str, str]) -> None:
-    """Say what earlier runs left, one line each; remove what holds nothing."""
+    """Say what earlier runs left, in one line for all of them that can be read; remove what holds nothing."""
+    kept, told = [], []
     for path in directories.left_behind(environment):
         try:
             directory = directories.named(path)
         except directories.StateDirectoryError:
             continue  # Somebody took it up meanwhile.
-        told = lines(path)
-        for line in told:
-            say(f"stenod: {line}", NOTICE)
-        if told:
+        try:
+            held = Held.of(path)
+        except UNREADABLE as error:
+            told.append(_unreadable(path, error, "an earlier run"))
+            directory.release()
+            continue
+        if held:
+            kept.append(held)
             directory.release()
         else:
             directory.remove()
-
-
-def leave(directory: StateDirectory, *, wanted: bool, repeatable: bool, given: Sequence[str] = ()) -> None:
-    """Leave a directory at the end of a run: say what it holds, or remove a temporary one that holds nothing.
-
-    `wanted`: somebody still wants the lines that were not printed. `repeatable`: the source has it all again. `given`
-    as for `resume`.
-    """
-    held = lines(directory.path, given)
-    if directory.temporary and (repeatable or not held or not (wanted or pending(directory.path))):
-        directory.remove()
-        return
-    directory.release()
-    for line in held:
+    if kept:
+        told[:0] = [together(kept)] if len(kept) > 1 else kept[0].lines()
+    for line in told:
         say(f"stenod: {line}", NOTICE)
 
 
-def lines(path: Path, given: Sequence[str] = ()) -> list[str]:
-    """Return what to say about a directory, one line a stream; none where it holds nothing. `given` as for `resume`."""
-    discard = f"rm -r {shlex.quote(str(path))}"
-    try:
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a directory holds that somebody may still want; false where that is nothing."""
+
+    path: Path
+    pending: Mapping[str, float]
+    """Seconds of audio, by stream."""
+    unprinted: Sequence[str]
+    """Streams with lines that were not printed, and no audio that waits."""
+
+    @classmethod
+    def of(cls, path: Path) -> Self:
+        """Look into a directory; raises one of `UNREADABLE`."""
         held = pending(path)
-        waiting = [stream for stream in unprinted(path) if stream not in held]
-    except (LedgerUnusable, sqlite3.DatabaseError, OSError, ValueError) as error:
-        return [f"cannot read what an earlier run left in {path}: {error}; to discard it: {discard}"]
-    return [left(path, stream, seconds, given) for stream, seconds in held.items()] + [
-        f"lines that were not printed are kept in {path}; "
-        f"to print: {resume(path, stream, given)}; to discard: {discard}"
-        for stream in waiting
-    ]
+        return cls(path, held, [stream for stream in unprinted(path) if stream not in held])
+
+    def __bool__(self) -> bool:
+        return bool(self.pending or self.unprinted)
+
+    def lines(self, given: Sequence[str] = ()) -> list[str]:
+        """Return what to say about it, one line a stream; `given` as for `resume`."""
+        return [left(self.path, stream, seconds, given) for stream, seconds in self.pending.items()] + [
+            f"lines that were not printed are kept in {self.path}; "
+            f"to print: {resume(self.path, stream, given)}; to discard: {_removal([self.path])}"
+            for stream in self.unprinted
+        ]
+
+
+def together(kept: Sequence[Held]) -> str:
+    """Return one line about the directories of several runs, oldest first."""
+    oldest, folder = kept[0], shlex.quote(str(kept[0].path.parent))
+    (stream, *_) = (*oldest.pending, *oldest.unprinted)
+    seconds = sum(sum(one.pending.values()) for one in kept)
+    what = [f"{seconds:.1f} s of audio that was not transcribed"] if seconds else []
+    what += ["lines that were not printed"] if any(one.unprinted for one in kept) else []
+    return (
+        f"{' and '.join(what)} are kept of {len(kept)} earlier runs in {folder}; "
+        f"to {'transcribe' if oldest.pending else 'print'} the oldest: {resume(oldest.path, stream)}; "
+        f"to discard all: {_removal([one.path for one in kept])}"
+    )
+
+
+def _removal(paths: Sequence[Path]) -> str:
+    return shlex.join(["rm", "-r", *map(str, paths)])
+
+
+def leave(
+    directory: StateDirectory, *, wanted: bool, repeatable: bool, given: Sequence[str] = (), failed: bool = False
+) -> None:
+    """Leave a directory at the end of a run: say what it holds, or remove a temporary one that holds nothing.
+
+    `wanted`: somebody still wants the lines that were not printed. `repeatable`: the source has it all again. `given`
+    as for `resume`. `failed`: what ended the run is told anyhow, and is why the directory cannot be read, if it cannot.
+    """
+    try:
+        held = Held.of(directory.path)
+        told = held.lines(given)
+        dispensable = repeatable or not (held.pending or (wanted and held.unprinted))
+    except UNREADABLE as error:
+        told = [] if failed else [_unreadable(directory.path, error, "this run")]
+        dispensable = False
+    if directory.temporary and dispensable:
+        directory.remove()
+        return
+    directory.release()
+    for line in told:
+        say(f"stenod: {line}", NOTICE)
+
+
+def _unreadable(path: Path, error: Exception, whose: str) -> str:
+    return f"cannot read what {whose} left in {path}: {error}; to discard it: {_removal([path])}"
 
 
 def unprinted(path: Path) -> list[str]:

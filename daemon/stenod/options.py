@@ -230,8 +230,8 @@ class OutputOptions:
 
     file: str = ""
     """A file that lines are appended to instead of standard output, made if missing. When it is moved away or removed,
-    lines go on in a new one of that name, at once on SIGHUP: config/stenod.logrotate is for logrotate. Empty: standard
-    output."""
+    lines go on in a new one of that name, at once on SIGHUP: config/stenod.logrotate is for logrotate. A service of the
+    system may write below /var/log/stenod only. Empty: standard output."""
     partials: bool = False
     """Print unfinished turns too, each time they change."""
     outbox_days: Annotated[float, Meta(ge=1.0, le=3650.0)] = 7.0

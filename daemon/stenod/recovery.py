@@ -4,7 +4,8 @@ One that is damaged is set aside, loudly; its streams go on at the audio that is
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -14,7 +15,7 @@ from stenod.core.beginning import Salvage, beginning
 from stenod.core.log import Log
 from stenod.core.transaction import Beginning, StreamState
 from stenod.edge import salvage
-from stenod.edge.ledger import Ledger, LedgerDamaged
+from stenod.edge.ledger import Ledger, LedgerDamaged, LedgerUnusable
 from stenod.edge.segments import Segments
 
 MOMENT = "%Y%m%dT%H%M%SZ"
@@ -46,7 +47,8 @@ class Opened:
 def open_ledger(path: Path, streams: Sequence[Recorded], log: Log, *, unix: float) -> Opened:
     """Open the ledger and streams of it, all in the same one; `unix` is now.
 
-    Raises `LedgerUnusable` where no new one can be begun either.
+    A folder of audio says that a ledger knew its stream, and is made after that: what a start leaves that found no room
+    is no loss. Raises `LedgerUnusable` where no new ledger can be begun either.
     """
     used = any(one.used for one in streams)
     gone = used and (not path.exists() or path.stat().st_size == 0)
@@ -81,18 +83,31 @@ def _status(stream: str, reason: str, unix: float) -> records.Status:
 
 
 def _opened(path: Path, streams: Sequence[Recorded], *, unix: float) -> Opened:
-    ledger = Ledger(path)
-
     def begin(one: Recorded) -> Beginning:
         lost = [_plausible(salvage.salvaged(aside).get(one.stream)) for aside in salvage.all_aside(path)]
         return beginning(one.segments.written(), lost, used=one.used, rate=one.rate, unix=unix)
 
+    with _taken_back(path) as closing:
+        ledger = Ledger(path)
+        closing.callback(ledger.close)
+        states = {one.stream: ledger.open_stream(one.stream, one.rate, partial(begin, one)) for one in streams}
+        for one in streams:
+            one.segments.make()
+        closing.pop_all()
+    return Opened(ledger, states)
+
+
+@contextmanager
+def _taken_back(path: Path) -> Iterator[ExitStack]:
+    """Remove a ledger that began here and in which nothing came to stand; one that was there stays."""
+    begins = not path.exists()
     try:
-        return Opened(
-            ledger, {one.stream: ledger.open_stream(one.stream, one.rate, partial(begin, one)) for one in streams}
-        )
-    except BaseException:
-        ledger.close()
+        with ExitStack() as closing:
+            yield closing
+    except LedgerUnusable:
+        for end in ("", *salvage.COMPANIONS) if begins else ():
+            with suppress(OSError):
+                path.with_name(path.name + end).unlink()
         raise
 
 

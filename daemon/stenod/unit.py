@@ -34,6 +34,8 @@ class Place:
     configurations: Path
     state: Path
     """The journal."""
+    logs: Path | None
+    """What files of lines may be in; a user's own service may write anywhere, and has none."""
 
     @property
     def unit(self) -> str:
@@ -80,6 +82,7 @@ def place_of(*, user: bool, name: str, environment: Mapping[str, str], root: Pat
             units=root / "etc/systemd/system",
             configurations=root / "etc/stenod",
             state=root / "var/lib" / label,
+            logs=root / "var/log" / label,
         )
     home = Path(environment.get("HOME") or Path.home())
     own = Path(environment.get("XDG_CONFIG_HOME") or home / ".config")
@@ -89,6 +92,7 @@ def place_of(*, user: bool, name: str, environment: Mapping[str, str], root: Pat
         units=own / "systemd/user",
         configurations=own / "stenod",
         state=home / ".local/state" / label,
+        logs=None,
     )
 
 

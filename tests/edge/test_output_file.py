@@ -1,11 +1,13 @@
 """A file of lines that is moved, removed, replaced or forbidden while it is written to."""
 
 import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import trio
+import trio.testing
 
 from fakes.log import FakeLog
 from stenod.edge.output import Output
@@ -91,6 +93,66 @@ async def test_a_file_that_is_gone_is_made_again_after_a_moment(place: Place) ->
     place.talk.rename(place.old)
     await output.write(b"4\n")
     assert not place.talk.exists(), "each time anew"
+    os.close(file.descriptor)
+
+
+async def test_a_file_that_was_removed_takes_no_line(place: Place) -> None:
+    """Nobody could read it there: another one is made before the next line. One with a second name was moved."""
+    file = OutputFile(place.talk, FakeLog(), Watch())
+    output = Output(file=file)
+    for number in range(3):
+        await output.write(b"%d\n" % number)
+        assert b"%d\n" % number == place.talk.read_bytes()
+        place.talk.unlink()
+    place.talk.write_bytes(b"")
+    await output.write(b"3\n")
+    place.old.hardlink_to(place.talk)
+    place.talk.unlink()
+    await output.write(b"4\n")
+    assert b"3\n4\n" == place.old.read_bytes()
+    place.old.unlink()
+    await output.write(b"5\n")
+    assert b"5\n" == place.talk.read_bytes()
+    os.close(file.descriptor)
+
+
+async def test_a_folder_that_was_removed_with_its_file_ends_the_foreground(tmp_path: Path) -> None:
+    """With a sentence, for the line would be lost; a reload before it ends nothing."""
+    (tmp_path / "talks").mkdir()
+    file = OutputFile(tmp_path / "talks" / "talk.jsonl", FakeLog())
+    output = Output(file=file)
+    shutil.rmtree(tmp_path / "talks")
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(output.follow)
+        output.renew()
+        await trio.testing.wait_all_tasks_blocked(0.05)
+        nursery.cancel_scope.cancel()
+    with pytest.raises(OutputUnusable, match=r"No such file or directory; make its directory first: mkdir -p "):
+        await output.write(b"line\n")
+    os.close(file.descriptor)
+
+
+async def test_a_folder_that_was_removed_with_its_file_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By whoever holds on: told once, and each line is there when the folder is."""
+    monkeypatch.setattr("stenod.edge.output.FULL_SECONDS", 0.05)
+    log, folder = FakeLog(), tmp_path / "talks"
+    folder.mkdir()
+    file = OutputFile(folder / "talk.jsonl", log)
+    output = Output(file=file, log=log)
+    await output.write(b"1\n")
+    shutil.rmtree(folder)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(output.write, b"2\n")
+        nursery.start_soon(output.write, b"3\n")
+        with trio.fail_after(10):
+            while not log.lines:  # noqa: ASYNC110 - it is a thread that finds out
+                await trio.sleep(0.01)
+        folder.mkdir()
+    assert {b"2\n3\n", b"3\n2\n"} & {file.path.read_bytes()}
+    assert ["output.lost", "output.reopened", "output.back"] == [event for _, event, _ in log.lines]
+    assert f"mkdir -p {folder}; lines wait" in str(log.of("output.lost")[0]["reason"])
     os.close(file.descriptor)
 
 

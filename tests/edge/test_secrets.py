@@ -98,6 +98,16 @@ def test_a_file_that_is_no_key_file_is_refused(tmp_path: Path) -> None:
         read_key("assemblyai", {}, str(tmp_path / "large"))
 
 
+def test_a_key_in_place_of_its_file_is_not_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even in the traceback; a file of such a name is read."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SecretError, match="looks like the key itself; name a file that holds it") as caught:
+        read_key("assemblyai", {}, KEY)
+    assert KEY not in "".join(traceback.format_exception(caught.value))
+    Path(KEY).write_text("another-key")
+    assert "another-key" == read_key("assemblyai", {}, KEY).secret.reveal()
+
+
 @pytest.mark.parametrize(("mode", "warned"), [(0o600, False), (0o640, False), (0o644, True), (0o604, True)])
 def test_a_key_file_that_everybody_can_read_is_warned_of(tmp_path: Path, mode: int, warned: bool) -> None:
     """The group may be the service's; others may not."""

@@ -264,6 +264,20 @@ def test_nobody_else_reads_the_audio(folder: Path, umask: int) -> None:
     assert [0o700, 0o600] == modes
 
 
+def test_a_folder_is_made_when_it_is_needed(folder: Path) -> None:
+    """Who only looks leaves none behind."""
+    segments = Segments(folder, MAX)
+    assert ([], 0, b"") == (segments.spans(), segments.tail, segments.read(0, 10))
+    assert not folder.exists()
+    segments.make()
+    assert 0 == len(list(folder.iterdir()))
+    assert segments.free_bytes() > 0
+    folder.rmdir()
+    segments.append(0, audio(0, 10))
+    assert audio(0, 10) == segments.read(0, 10)
+    segments.close()
+
+
 def test_half_a_sample_at_the_end_is_cut_off(folder: Path) -> None:
     """A kill between two bytes costs that sample, and the next one lands where it belongs."""
     segments = Segments(folder, MAX)

@@ -1,11 +1,13 @@
 """Lines in a file that the real logrotate moves while they are written, and a real process that is killed."""
 
 import gzip
+import os
 import re
 import signal
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -14,9 +16,11 @@ from printed import NOWHERE, filled
 from server import ANY_KEY
 
 SHIPPED = Path(__file__).parents[2] / "config" / "stenod.logrotate"
+SHIPPED_FILES = "/var/log/stenod/*.jsonl /var/log/stenod-*/*.jsonl"
 LINES = 10_000
 ROTATIONS_MAX = 300
 """The shipped file keeps 365: on a fast disk more are made before the lines end, and the first would be gone."""
+REMOVALS = 100
 pytestmark = [pytest.mark.real, pytest.mark.slow]
 
 
@@ -43,7 +47,7 @@ def finished(process: "subprocess.Popen[bytes]") -> str:
 
 def instructed(place: Path, replaced: dict[str, str]) -> list[str]:
     """Return the logrotate that the shipped file makes, but for some of its lines; it rotates when it is called."""
-    text = SHIPPED.read_text().replace("/var/log/stenod/*.jsonl", str(place / "log" / "*.jsonl"))
+    text = SHIPPED.read_text().replace(SHIPPED_FILES, str(place / "log" / "*.jsonl"))
     for pattern, by in replaced.items():
         text, count = re.subn(pattern, by, text)
         assert count == 1, pattern
@@ -107,6 +111,29 @@ def test_no_rotation_costs_or_repeats_a_line(tmp_path: Path, require: Callable[[
     assert [] == wrong(printed, found), f"{rotations} rotations made {len(found)} files"
     assert all(one.endswith(b"\n") for one in found.values())
     assert len(found) >= (2 if way == "nobody-creates" else 3), f"{rotations} rotations made too few files of it"
+
+
+def test_a_removal_costs_the_line_that_is_being_written_at_most(tmp_path: Path) -> None:
+    """Removed again and again: the file that is gone grows by that line, and the next one begins behind it."""
+    printed = filled(tmp_path / "journal", [700] * LINES)
+    process, path, removed = started(tmp_path, "talk.jsonl"), tmp_path / "talk.jsonl", []
+    while process.poll() is None and len(removed) < REMOVALS:
+        with suppress(FileNotFoundError):
+            file = path.open("rb")
+            if os.fstat(file.fileno()).st_size:
+                path.unlink()
+                removed.append((file, os.fstat(file.fileno()).st_size))
+            else:
+                file.close()
+    finished(process)
+    assert len(removed) == REMOVALS
+    lines: list[bytes] = []
+    for file, size in removed:
+        with file:
+            whole = file.read()
+        assert whole.count(b"\n") - whole[:size].count(b"\n") <= 1
+        lines += whole.splitlines(keepends=True)
+    assert printed == lines + path.read_bytes().splitlines(keepends=True)
 
 
 def test_a_kill_leaves_whole_lines_only(tmp_path: Path, require: Callable[[str], None]) -> None:

@@ -5,6 +5,7 @@ each other. What is printed is held against the audio that the journal has (`roo
 """
 
 import json
+import shlex
 import shutil
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -122,10 +123,11 @@ class Service:
                     return printed
                 await trio.sleep(LOOK_SECONDS)
 
-    async def check_words(self) -> None:
+    async def check_words(self, printed: list[dict[str, Any]] | None = None) -> None:
         """It has stopped; all that it recorded was printed, each word once, and the journal knows of nothing else."""
         assert 0.0 == pending_seconds(self.journal)
-        printed = once([one for one in await self.machine.printed(self.unit, self.user) if "id" in one])
+        found = await self.machine.printed(self.unit, self.user) if printed is None else printed
+        printed = once([one for one in found if "id" in one])
         captured = spoken_in(kept(self.journal))
         assert len(captured) > 10
         check_captured(captured, printed, self.server)
@@ -404,6 +406,76 @@ async def test_a_wrong_configuration_is_not_restarted(place: Path, machine: Mach
         looked = await one.service("status", check=False)
         assert looked.startswith("1\n")
         assert "exit status 78" in looked
+
+
+@together
+async def test_lines_in_a_file_are_rotated(place: Path, machine: Machine, require: Callable[[str], None]) -> None:
+    """By the shipped file, through the real logrotate; elsewhere the unit cannot write, and the sentence says where.
+
+    The folder is its user's alone. Taken off, it keeps the files; purged, it keeps nothing.
+    """
+    require("logrotate")
+    async with service(place, machine, "filed") as one:
+        config = '[output]\nfile = "/var/{}/talk.jsonl"\n'
+        await one.install(KEY, "--no-start", more=config.format("spool"))
+        await machine.run("systemctl", "start", one.unit, check=False)
+        await one.until(lambda shown: shown["ExecMainStatus"] == "73")
+        (entry, *_) = await machine.journal("-u", one.unit, "PRIORITY=3", "_TRANSPORT=journal")
+        assert entry["MESSAGE"].endswith("its LogsDirectory= only (/var/log/stenod): name a file there")
+
+        text = (machine.root / one.configuration().lstrip("/")).read_text() + config.format("log/stenod-filed")
+        one.give("/etc/stenod/filed.toml", text)
+        await one.control("restart")
+        await one.until(live)
+        folder = machine.root / "var" / "log" / "stenod-filed"
+        path, old = folder / "talk.jsonl", folder / "talk.jsonl.1"
+        assert folder.is_symlink()
+        await finals_in(path, 2)
+        assert [0o700, 0o600] == [one.stat().st_mode & 0o777 for one in (folder, path)]
+        await rotate(one, place)
+        await finals_in(path, 2)
+        assert path.stat().st_uid == old.stat().st_uid == folder.stat().st_uid != 0
+        await one.control("stop")
+        await one.check_words(lines_of(old) + lines_of(path))
+        assert [] == await machine.printed(one.unit)
+        told = await one.service("uninstall")
+        assert "kept /var/log/stenod-filed, the files of lines" in told
+        await one.service("uninstall", "--purge", "--yes")
+        assert [] == list((machine.root / "var" / "log").glob("**/stenod-filed*"))
+
+
+async def rotate(one: Service, place: Path) -> None:
+    """Call the host's logrotate for the machine's files; it hangs up on this instance, not on those beside it."""
+    text = (ROOT / "config" / "stenod.logrotate").read_text()
+    enter = shlex.join(one.machine.enter("systemctl"))
+    for shipped, here in (
+        ("/var/log/", f"{one.machine.root}/var/log/"),
+        (" systemctl kill", f" {enter} kill"),
+        ("'stenod*.service' || true", f"'stenod@{one.name[:-1]}*.service'"),
+    ):
+        assert shipped in text
+        text = text.replace(shipped, here)
+    (place / "logrotate.conf").write_text(text)
+    (place / "logrotate.conf").chmod(0o644)
+    words = ["logrotate", "--force", "--state", str(place / "logrotate.state"), str(place / "logrotate.conf")]
+    done = await trio.run_process(words, capture_stdout=True, capture_stderr=True)
+    assert (b"", b"") == (done.stdout, done.stderr)
+
+
+def lines_of(path: Path) -> list[dict[str, Any]]:
+    """Return the records of a file."""
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+async def finals_in(path: Path, count: int) -> None:
+    """Return when a file has so many finals."""
+
+    def found() -> int:
+        return sum(one["type"] == "final" for one in lines_of(path)) if path.exists() else 0
+
+    with trio.fail_after(60.0):
+        while found() < count:  # noqa: ASYNC110 - a file tells nobody
+            await trio.sleep(LOOK_SECONDS)
 
 
 @together

@@ -1,6 +1,7 @@
 """A disk of one megabyte, really full: no audio is refused silently, nothing that was promised is lost."""
 
 import os
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -9,6 +10,9 @@ from pathlib import Path
 import pytest
 import trio
 import trio.testing
+from daemon import PROGRAM, environment_in
+from printed import NOWHERE
+from server import ANY_KEY
 
 from fakes.clock import FakeClock
 from fakes.journal import inline, status
@@ -19,8 +23,9 @@ from stenod.core.outage import WAIT_SECONDS
 from stenod.core.retention import RetentionLimits
 from stenod.core.timeline import State
 from stenod.edge.inspection import read
+from stenod.edge.ledger import Ledger
 from stenod.edge.output import Output
-from stenod.edge.output_file import OutputFile
+from stenod.edge.output_file import OutputFile, OutputUnusable
 from stenod.edge.reserve import Reserve
 from stenod.edge.segments import Segments
 from stenod.recovery import Recorded, open_ledger
@@ -30,6 +35,7 @@ from stenod.tasks.stored_audio import Keeping
 RATE = 8000
 STREAM = "room"
 DISK_BYTES = 1 << 20
+PAGE_BYTES = 4096
 
 
 @pytest.fixture
@@ -218,3 +224,49 @@ async def test_a_file_that_is_moved_while_its_line_waits(disk: Path) -> None:
     assert old.read_bytes().startswith(b"first\nl")
     assert b"\n" not in old.read_bytes()[6:]
     assert [event for _, event, _ in log.lines] == ["output.lost", "output.reopened", "output.back"]
+
+
+def test_an_output_that_nobody_may_write(disk: Path) -> None:
+    """As a unit sees all but its own folders: the sentence names them."""
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+    with pytest.raises(OutputUnusable, match=r"Read-only file system; .* below its LogsDirectory= only"):
+        OutputFile(disk / "talk.jsonl", FakeLog())
+
+
+def started(place: Path, *words: str) -> "subprocess.CompletedProcess[str]":
+    """Run a stenod whose journal is on the disk, with nothing to record."""
+    return subprocess.run(
+        [PROGRAM, "run", *NOWHERE, *words],
+        env=environment_in(place, **ANY_KEY),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("disk", [2 * DISK_BYTES], indirect=True)
+@pytest.mark.parametrize("named", [True, False])
+def test_a_first_run_on_a_full_disk(disk: Path, named: bool) -> None:
+    """Whatever little room there is: a sentence, nothing that looks like an earlier run, and then a clean first one."""
+    words = ["--state-dir", str(disk / "new")] if named else []
+    environment_in(disk)
+    for free_pages in (0, 2, 8, 16):
+        filler = disk / "filler"
+        filler.write_bytes(bytes(2 * DISK_BYTES - (free_pages + 1) * PAGE_BYTES))
+        while os.statvfs(disk).f_bavail > free_pages:
+            with filler.open("ab") as file:
+                file.write(bytes(PAGE_BYTES))
+        done = started(disk, *words)
+        (told,) = done.stderr.splitlines()
+        assert (73, "") == (done.returncode, done.stdout)
+        assert told.endswith("; make room there, or name another directory with --state-dir"), free_pages
+        filler.unlink()
+        assert (0, "", "") == ((again := started(disk, *words)).returncode, again.stdout, again.stderr), free_pages
+        if named:
+            ledger = Ledger(disk / "new" / "ledger.sqlite")
+            assert (0, 0) == ((state := ledger.open_stream("default", 16_000)).epoch, state.sequence)
+            ledger.close()
+            shutil.rmtree(disk / "new")
+        else:
+            assert [] == list((disk / "state" / "stenod").iterdir())

@@ -55,7 +55,9 @@ STALLED = {
     sqlite3.SQLITE_LOCKED: "end whatever else uses the journal's database",
 }
 """What goes away by itself or by a person's hand, while we wait; with what to do."""
-
+FULL = "its disk is full; make room there, or name another directory with --state-dir"
+NO_ROOM = {sqlite3.SQLITE_FULL: FULL, sqlite3.SQLITE_IOERR_SHMSIZE: FULL}
+"""What a full disk is called at the opening; the second for the file by which processes share memory."""
 LINE_SAMPLES_MAX = 48_000 * 600
 """No line is longer than ten minutes: how far back a search for what touches a place begins."""
 
@@ -230,11 +232,11 @@ class Ledger:
         except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
             raise  # A defect of ours, which no remedy mends.
         except sqlite3.DatabaseError as error:
-            if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            code = getattr(error, "sqlite_errorcode", 0)
+            if code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
                 raise self._damaged(str(error)) from error
-            remedy = "see that its disk has room and that nobody else uses it"
-            message = f"cannot use the ledger {self._name}: {error}; {remedy}"
-            raise LedgerUnusable(message) from error
+            said = NO_ROOM.get(code) or f"{error}; see that its disk has room and that nobody else uses it"
+            raise LedgerUnusable(f"cannot use the ledger {self._name}: {said}") from error
 
     def _damaged(self, reason: str) -> LedgerDamaged:
         if self._mark is not None:

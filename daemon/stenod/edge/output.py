@@ -17,6 +17,7 @@ import fcntl
 import os
 import select
 import stat
+from contextlib import suppress
 from functools import partial
 from typing import Protocol
 
@@ -31,6 +32,7 @@ FAILING = NO_ROOM | {errno.EIO, errno.EROFS, errno.ESTALE}
 """What of a file with a name is waited for: its disk, which has no reader that could have gone."""
 FULL_SECONDS = 2.0
 """How often a full disk is tried again."""
+REMEDY = "make room, or see to its disk and directory; it goes on then"
 REST_BYTES_MAX = 1 << 18
 """How far back the beginning of a half line is looked for; a turn of twenty minutes is shorter."""
 
@@ -86,7 +88,7 @@ class Output:
             rest = await self._put(line)
             if not rest or self._log is None:
                 return
-            self._log.error("output.lost", reason=f"{self._reason}; lines wait", remedy="make room; it goes on then")
+            self._log.error("output.lost", reason=f"{self._reason}; lines wait", remedy=REMEDY)
             while rest:
                 await trio.sleep(FULL_SECONDS)
                 rest = await self._put(line, rest)
@@ -104,7 +106,8 @@ class Output:
             await self._renewing.wait()
             self._renewing = trio.Event()
             async with self._turn:
-                await trio.to_thread.run_sync(self._follow, abandon_on_cancel=True, limiter=self._limiter)
+                with suppress(OSError):  # The next line meets it too, and knows who waits and who ends.
+                    await trio.to_thread.run_sync(self._follow, abandon_on_cancel=True, limiter=self._limiter)
 
     async def _put(self, line: bytes, rest: bytes | None = None) -> bytes:
         """Write in a thread, a line or the rest of one that was begun; return what found no room."""
@@ -149,7 +152,14 @@ class Output:
 
     def _push(self, line: bytes, rest: bytes | None = None) -> bytes:
         """Write a line, or the rest of one that was begun; return what found no room, where that is waited for."""
-        if self._follow() or rest is None:
+        try:
+            another = self._follow()
+        except OSError as error:  # The file was removed, and no other can be opened.
+            if self._log is None:
+                raise
+            self._reason = str(error)
+            return line if rest is None else rest
+        if another or rest is None:
             rest = self._continued(line)
         written = 0
         try:

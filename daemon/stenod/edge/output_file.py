@@ -5,6 +5,9 @@ none has, the open one takes them a moment longer: whoever moved it is about to 
 moves one aside that is made in between), and only then, or when a reload asks for it, one is made. What cannot be
 opened is told once, and the open file goes on: a line in yesterday's file is not lost.
 
+One that was removed has no name at all, and a line in it would be: another is made before the next line. A file system
+that does not count names, or hides what is removed while it is open (NFS), says that it was moved.
+
 It does not know what a line is.
 """
 
@@ -22,7 +25,7 @@ GONE_SECONDS = 1.0
 """How long a file that was moved away is still written to; logrotate makes its successor within a millisecond."""
 
 
-class OutputUnusable(Exception):
+class OutputUnusable(OSError):
     """Lines cannot be written there; one sentence with the remedy."""
 
     exit_code = ExitCode.CANNOT_CREATE
@@ -46,24 +49,24 @@ class OutputFile:
         self._wanted = True
 
     def follow(self) -> bool:
-        """Go over to the file of that name; return whether it is another one. Blocks, and raises nothing."""
+        """Go over to the file of that name; return whether it is another one. Blocks.
+
+        Raises `OutputUnusable` where lines would be lost: the open file was removed, and no other can be opened.
+        """
         wanted, self._wanted = self._wanted, False
-        try:
-            there = self.path.stat()
-        except FileNotFoundError:
-            there = None
-        except OSError as error:
-            self._refused(str(error.strerror))
-            return False
-        if there is None and not wanted and not self._gone_long():
-            return False
         mine = os.fstat(self.descriptor)
-        if there is not None and (there.st_dev, there.st_ino) == (mine.st_dev, mine.st_ino):
-            self._gone_at, self._told = None, False
-            return False
+        removed = mine.st_nlink == 0
         try:
+            there = self._there()
+            if there is None and not (wanted or removed or self._gone_long()):
+                return False
+            if there == (mine.st_dev, mine.st_ino):
+                self._gone_at, self._told = None, False
+                return False
             descriptor = opened(self.path)
         except OutputUnusable as unusable:
+            if removed:
+                raise
             self._refused(str(unusable))
             return False
         os.close(self.descriptor)
@@ -74,6 +77,16 @@ class OutputFile:
     def failed(self, error: OSError) -> OutputUnusable:
         """Return what to raise for a line that could not be written."""
         return OutputUnusable(f"cannot write {self.path}: {error.strerror}; make room, or name another file")
+
+    def _there(self) -> tuple[int, int] | None:
+        """Return which file has the name, by device and inode."""
+        try:
+            found = self.path.stat()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise OutputUnusable(_sentence(self.path, error)) from error
+        return found.st_dev, found.st_ino
 
     def _gone_long(self) -> bool:
         now = self._now()
@@ -111,6 +124,8 @@ def _sentence(path: Path, error: OSError) -> str:
         remedy = f"{folder} is no directory"
     elif error.errno in (errno.EACCES, errno.EPERM):
         remedy = f"let this user write {path if path.exists() else folder}, or name another file"
+    elif error.errno == errno.EROFS:
+        remedy = "a unit of systemd may write below its LogsDirectory= only (/var/log/stenod): name a file there"
     elif error.errno in (errno.EISDIR, errno.ENXIO):
         remedy = "it is no file; name one"
     else:

@@ -2,7 +2,7 @@
 
 The first place that has one wins, in that order: what was set up for the service goes before what a shell happened
 to export. Reading again (after a SIGHUP) is calling `read_key` again. A key that cannot be one (empty, with spaces or
-control characters inside) is an error that does not show it.
+control characters inside) is an error that does not show it; nor is one shown that stands where its file's name should.
 """
 
 import stat
@@ -10,8 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from stenod.core.pasting import resembles_key
 from stenod.core.verdict import ExitCode
 
+PASTED = "what is given as its name looks like the key itself; name a file that holds it"
 KEY_BYTES_MAX = 4096
 """More than any provider's keys and temporary tokens."""
 
@@ -89,6 +91,8 @@ def _read(path: Path) -> Secret:
         with path.open("rb") as file:
             raw = file.read(KEY_BYTES_MAX + 1)
     except OSError as error:
+        if resembles_key(str(path)):
+            raise SecretError(f"cannot read the key file: {PASTED}") from None
         raise SecretError(f"cannot read the key file {path}: {error.strerror}; check the path and its owner") from error
     if len(raw) > KEY_BYTES_MAX:
         raise SecretError(f"cannot use the key in {path}: it is no key, it is over {KEY_BYTES_MAX} bytes long")

@@ -26,10 +26,9 @@ SAMPLE_BYTES = 2
 
 
 class Segments:
-    """One stream's audio in `directory` (made if missing, 0700); `samples_max` is the length of one file."""
+    """One stream's audio in `directory`, which need not be there yet; `samples_max` is the length of one file."""
 
     def __init__(self, directory: Path, samples_max: int) -> None:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._directory = directory
         self._samples_max = samples_max
         self._files: dict[int, int] = {}
@@ -44,6 +43,10 @@ class Segments:
         """Held while `append` and `sync` pass descriptors on, never while a disk is waited for."""
         self._named = True
         self._restore()
+
+    def make(self) -> None:
+        """Make the directory, for its owner alone, where there is none."""
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     @property
     def tail(self) -> int:
@@ -156,7 +159,7 @@ class Segments:
         self._retire()
 
     def _restore(self) -> None:
-        for path in sorted(self._directory.iterdir()):
+        for path in sorted(self._directory.iterdir() if self._directory.exists() else ()):
             named = NAME.fullmatch(path.name)
             if named is None or not path.is_file():
                 continue
@@ -171,6 +174,7 @@ class Segments:
         if start is not None and position == start + self._files[start] and self._files[start] < self._samples_max:
             return start
         self._retire()
+        self.make()
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
         self._descriptor = os.open(self._path(position), flags, 0o600)
         self._writing = position

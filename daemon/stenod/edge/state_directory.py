@@ -211,5 +211,6 @@ def _locked(path: Path, *, temporary: bool) -> StateDirectory:
 
 
 def _unusable(path: Path, error: OSError) -> StateDirectoryError:
-    message = f"cannot use the state directory {path}: {error.strerror}; choose another with --state-dir"
+    remedy = "make room on its disk, or choose" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "choose"
+    message = f"cannot use the state directory {path}: {error.strerror}; {remedy} another with --state-dir"
     return StateDirectoryError(message, ExitCode.CANNOT_CREATE)

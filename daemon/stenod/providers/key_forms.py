@@ -8,6 +8,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from stenod.core.pasting import TOKEN
+
 QUOTES = "'\"`"
 PLACEHOLDER = re.compile(r"(?i)your|api.?key|x{4,}|\.\.\.|<|>")
 
@@ -31,8 +33,6 @@ KEY_FORMS: Mapping[str, KeyForm] = {
     "deepgram": KeyForm(40, "0-9a-z", "40 digits and small letters"),
 }
 """By the company whose key it is."""
-TOKEN = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]*")
-"""A temporary one, which Deepgram takes in place of a key."""
 
 
 def oddity(owner: str, key: str) -> str:

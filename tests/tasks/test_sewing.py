@@ -62,6 +62,18 @@ async def test_both_ends_of_a_late_share(autojump_clock: trio.abc.Clock) -> None
     assert (["c"], ["d"]) == ([one.text for one in first], [one.text for one in second])
 
 
+async def test_a_successor_that_heard_far_ahead(autojump_clock: trio.abc.Clock) -> None:
+    """No pause came: it heard for six seconds what the old session was being sent, and says none of it again."""
+    disk = Disk()
+    journal = disk.journal()
+    journal.append(speech(0, 20 * RATE))
+    heard = [(f"w{number}", 8.0 + 0.5 * number, 8.5 + 0.5 * number) for number in range(14)]
+    await printed(journal, "old", *heard[:12])
+    session = FakeSession("new", 14 * RATE, 2**62, 2**62, SentMap(RATE, 8 * RATE), torn=True)
+    kept, doubtful = await Sewing(session, journal).sew(tuple(word(*one) for one in heard))  # type: ignore[arg-type]
+    assert (["w12", "w13"], False) == ([one.text for one in kept], doubtful)
+
+
 async def test_a_session_does_not_meet_its_own_words(autojump_clock: trio.abc.Clock) -> None:
     """What it has printed itself near the end of its share is nobody else's."""
     disk = Disk()

@@ -61,9 +61,11 @@ class Sewing:
     async def _words_around(self, place: int, start: int, end: int, *, since: int = 0) -> Sequence[PlacedWord]:
         """Return the words of other sessions whose lines reach into [start, end), as far as they are near the place.
 
-        `since`: only lines that begin there or later, or reach over the place.
+        What was heard ahead of a hand-over reaches back further than a replay: to `start`. `since`: only lines that
+        begin there or later, or reach over the place.
         """
         rate = self._journal.rate
+        first, last = min(place - self._reach, start - round(TOLERANCE_SECONDS * rate)), place + self._reach
         found = []
         for line in await self._journal.spoken(start, end + round(TOLERANCE_SECONDS * rate)):
             record = records.parsed(line)
@@ -73,6 +75,6 @@ class Sewing:
                 continue
             for word in record["words"]:
                 placed = PlacedWord(word["text"], round(word["start"] * rate), round(word["end"] * rate))
-                if placed.end > place - self._reach and placed.start < place + self._reach:
+                if placed.end > first and placed.start < last:
                     found.append(placed)
         return sorted(found, key=lambda word: word.start)

@@ -400,6 +400,10 @@ def test_variables_carry_lists_tables_and_truth() -> None:
             ("STENOD_STREAM", name)
             for name in (LEDGER_NAME, f"{LEDGER_NAME}-wal", LOCK_NAME, RESERVE_NAME, SOCKET_NAME)
         ],
+        ("STENOD_STATE_DIR", "~nobody-has-this-name/journal"),
+        ("STENOD_OUTPUT_FILE", "~nobody-has-this-name/talk.jsonl"),
+        ("STENOD_TLS_CA_FILE", "~nobody-has-this-name/ca.pem"),
+        ("STENOD_ASSEMBLYAI_KEY_FILE", "~nobody-has-this-name/key"),
         ("STENOD_CAPTURE_INPUT", ""),
         ("STENOD_CAPTURE_INPUT", "mic:"),
         ("STENOD_CAPTURE_INPUT", "command: "),

@@ -20,7 +20,7 @@ WRITINGS = sorted(
 
 FUNCTION_LINES_MAX, MODULE_LINES_MAX = 50, 300
 """Without docstrings. Past that, something wants another noun."""
-CONFIGURATION = {"options.py", "values.py", "sources.py", "contradictions.py", "config.py"}
+CONFIGURATION = {"pathnames.py", "options.py", "values.py", "sources.py", "contradictions.py", "config.py"}
 LAYERS = {
     "core": {"stenod.core", "msgspec"},
     "providers": {"stenod.core", "stenod.providers", "msgspec"},
@@ -29,6 +29,7 @@ LAYERS = {
     "configuration": {
         "stenod.core",
         "stenod.options",
+        "stenod.pathnames",
         "stenod.values",
         "stenod.sources",
         "stenod.contradictions",

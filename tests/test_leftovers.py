@@ -200,6 +200,25 @@ def test_a_line_can_be_pasted_into_a_shell() -> None:
     assert ["rm", "-r", str(path)] == shlex.split(line.rpartition("to discard: ")[2])
 
 
+@pytest.mark.parametrize(
+    ("what", "told"),
+    [
+        ({"seconds": 2.0, "heard": 1.0}, "1.0 s of audio wait in {}; the next start goes on with them by itself"),
+        ({"seconds": 2.0, "heard": 2.0, "lines": 2, "printed": 1}, "lines wait in {}; the next start goes on"),
+        ({"seconds": 2.0, "heard": 2.0, "lines": 2, "printed": 2}, ""),
+    ],
+)
+def test_a_service_goes_on_by_itself(
+    environment: dict[str, str], capsys: pytest.CaptureFixture[str], what: dict[str, float], told: str
+) -> None:
+    """Nobody need type a command, and nothing there is to be discarded."""
+    path = abandoned(environment, **what)
+    leave(named(path), wanted=True, repeatable=False, service=True)
+    said = capsys.readouterr().err
+    assert said.startswith(f"stenod: {told.format(path)}" if told else "")
+    assert ("rm -r" in said, bool(said)) == (False, bool(told))
+
+
 def test_a_command_goes_to_the_same_server() -> None:
     """What said where the provider is belongs to it: otherwise the audio would go to the provider's own."""
     line = left(Path("/state"), "room", 1.0, ("--config", "/etc/a b.toml", "--endpoint", "ws://asr:8080"))

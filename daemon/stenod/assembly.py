@@ -18,7 +18,7 @@ import trio
 
 from stenod import engagement
 from stenod.app import Daemon, Outcome, Service
-from stenod.config import ENDPOINT, Loaded, holds_on_fatal, load, state_directory
+from stenod.config import ENDPOINT, Loaded, holds_on_fatal, is_service, load, state_directory
 from stenod.core.health import Health, line
 from stenod.core.log import Log
 from stenod.core.source import Source
@@ -222,6 +222,7 @@ def _conclude(assembly: Assembly, outcome: Outcome, *, failed: bool) -> None:
         wanted=not outcome.reader_gone,
         repeatable=given_up and source_waits,
         given=_given(assembly.loaded),
+        service=is_service(assembly.environment),
         failed=failed,
     )
 

@@ -18,9 +18,9 @@ from typing import Any, get_args, get_type_hints
 from urllib.parse import urlsplit
 
 from stenod.contradictions import contradictions
-from stenod.core.pasting import resembles_key
 from stenod.core.verdict import ExitCode
 from stenod.options import LOCAL, Input, InputKind, Options, Parameter, Provider, table_of
+from stenod.pathnames import check_key_file, check_path
 from stenod.sources import Broken, Entry, read_environment, read_file
 from stenod.values import Unfit, convert, notation
 
@@ -257,16 +257,6 @@ def _check_endpoint(value: str) -> None:
         raise Unfit("more than a server's address stands here", allowed)
 
 
-def is_key_itself(value: str) -> bool:
-    """Return whether a key stands where the name of its file is wanted; what is a file is none."""
-    return resembles_key(value) and not os.path.exists(value)  # noqa: PTH110 - it takes any text
-
-
-def _check_key_file(value: str) -> None:
-    if is_key_itself(value):
-        raise Unfit("this looks like the key itself", "allowed: the path of a file that holds it")
-
-
 def _check_parameters(value: Mapping[str, Parameter]) -> None:
     for name in value:
         if SECRET_NAME.search(name):
@@ -280,12 +270,15 @@ def _check_providers(value: tuple[Provider, ...]) -> None:
 
 CHECKS: Mapping[str, Callable[[Any], None]] = {
     "providers": _check_providers,
+    "state_dir": check_path,
+    "output.file": check_path,
+    "tls.ca_file": check_path,
     "capture.input": _check_input,
     "capture.input_rate": _check_input_rate,
     "capture.channel_names": _check_channel_names,
     "pacer.chunk_ms": _check_chunk_ms,
     **{f"{table_of(name)}.{ENDPOINT}": _check_endpoint for name in SERVICES},
-    **{f"{table_of(name)}.key_file": _check_key_file for name in SERVICES},
+    **{f"{table_of(name)}.key_file": check_key_file for name in SERVICES},
     **{f"{table_of(name)}.parameters": _check_parameters for name in SERVICES},
 }
 """What a type cannot say about a value."""

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import click
 
 from stenod.cli import PROVIDERS
-from stenod.config import is_key_itself, load
+from stenod.config import load
 from stenod.core.verdict import ExitCode
 from stenod.edge.secrets import usable
 from stenod.edge.systemctl import ServiceManager
@@ -34,6 +34,7 @@ from stenod.installation import (
     write,
 )
 from stenod.options import Options, key_owner
+from stenod.pathnames import is_key_itself
 from stenod.services import SERVICES
 from stenod.unit import Place, own_program, packaged, place_of
 

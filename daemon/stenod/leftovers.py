@@ -107,6 +107,12 @@ class Held:
             for stream in self.unprinted
         ]
 
+    def goes_on(self) -> list[str]:
+        """Return what to say about it where it is transcribed by itself, one line."""
+        seconds = sum(self.pending.values())
+        what = f"{seconds:.1f} s of audio wait" if seconds else "lines wait"
+        return [f"{what} in {self.path}; the next start goes on with them by itself"] if self else []
+
 
 def together(kept: Sequence[Held]) -> str:
     """Return one line about the directories of several runs, oldest first."""
@@ -127,16 +133,23 @@ def _removal(paths: Sequence[Path]) -> str:
 
 
 def leave(
-    directory: StateDirectory, *, wanted: bool, repeatable: bool, given: Sequence[str] = (), failed: bool = False
+    directory: StateDirectory,
+    *,
+    wanted: bool,
+    repeatable: bool,
+    given: Sequence[str] = (),
+    failed: bool = False,
+    service: bool = False,
 ) -> None:
     """Leave a directory at the end of a run: say what it holds, or remove a temporary one that holds nothing.
 
     `wanted`: somebody still wants the lines that were not printed. `repeatable`: the source has it all again. `given`
     as for `resume`. `failed`: what ended the run is told anyhow, and is why the directory cannot be read, if it cannot.
+    `service`: its next start goes on by itself.
     """
     try:
         held = Held.of(directory.path)
-        told = held.lines(given)
+        told = held.goes_on() if service and not directory.temporary else held.lines(given)
         dispensable = repeatable or not (held.pending or (wanted and held.unprinted))
     except UNREADABLE as error:
         told = [] if failed else [_unreadable(directory.path, error, "this run")]

@@ -307,3 +307,14 @@ async def test_what_is_told_anew_is_not_taken_back(autojump_clock: trio.abc.Cloc
     await theatre.record(10.0)
     assert ["lost", "fatal"] == theatre.states()
     assert not theatre.journal.mended("provider")
+
+
+async def test_a_stop_is_no_loss(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
+    """The provider was away, came back, and was said goodbye to a second later: it was lost once."""
+    theatre = Theatre(nursery, REFUSED, REFUSED, REFUSED, Behaviour(turn_seconds=None))
+    nursery.start_soon(theatre.supervise)
+    while not theatre.server.sessions:
+        await theatre.record(0.1)
+    await theatre.play(0.5)
+    await theatre.returned.wait()
+    assert ["lost", "back"] == theatre.states()

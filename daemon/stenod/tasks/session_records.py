@@ -64,7 +64,8 @@ class SessionRecords:
     async def ended(self, session: Session, rule: Rule) -> None:
         """Tell how the session ended, and that its provider is lost where it has failed repeatedly."""
         account = await self._write(session, "ended", rule)
-        if self._provider.backoff.failures >= LOST_AFTER_FAILURES and not self._lost:
+        as_asked = session.ended is not None and session.ended.complete
+        if self._provider.backoff.failures >= LOST_AFTER_FAILURES and not self._lost and not as_asked:
             self._lost = True
             await self.tell("lost", rule.meaning, rule.remedy)
         self._log_end(session, rule, account)

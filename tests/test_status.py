@@ -115,7 +115,7 @@ desk: nothing runs there, 2.0 s behind  ({directory})
 cost 0.1500
 ! provider: The key is wrong. Get another.
 ! nothing runs, and 2.0 s of audio wait; to transcribe them: stenod run --input none --state-dir {directory} \
---stream desk --provider assemblyai
+--stream desk --provider assemblyai, with the --config or --endpoint that it had
 """ == result.stdout.replace(result.stdout.partition("ledger ")[2].partition("\n")[0], "LEDGER")
     assert 1 == result.exit_code
 

@@ -36,6 +36,20 @@ async def test_a_person_is_told_once_of_each_change(autojump_clock: trio.abc.Clo
     assert ["audio", "ledger"] == [fields["part"] for fields in log.of("journal.back")]
 
 
+async def test_what_is_worse_is_told_too(autojump_clock: trio.abc.Clock) -> None:
+    """Lines that wait are no reason to believe that audio is kept; the other way round nothing is added."""
+    for parts, expected in (("ledger audio ledger", ["waits", "lost"]), ("audio ledger audio", ["lost"])):
+        told: list[records.Status] = []
+        health = DiskHealth(stream="room", clock=FakeClock(), log=FakeLog(), note=told.append)
+        for part in parts.split():
+            health.failed(Part(part), "no space", "make room")
+        assert expected == [status.reason.partition(":")[0].rpartition(" ")[2] for status in told]
+        assert health.trouble[0].startswith("audio cannot be stored")
+        for part in Part:
+            health.worked(part)
+        assert (("", ""), "back") == (health.trouble, told[-1].state)
+
+
 async def test_a_part_is_tried_again_after_its_wait(autojump_clock: trio.abc.Clock) -> None:
     """Each part has waits of its own."""
     health = DiskHealth(stream="room", clock=FakeClock(), log=FakeLog(), note=lambda _: None)

@@ -161,7 +161,8 @@ def _attention(
     if process is not None:
         return
     if pending:
-        yield f"nothing runs, and {pending:.1f} s of audio wait; to transcribe them: {resume}"
+        as_before = ", with the --config or --endpoint that it had" if "--provider" in resume else ""
+        yield f"nothing runs, and {pending:.1f} s of audio wait; to transcribe them: {resume}{as_before}"
     elif any(survey.waiting.values()):
         yield f"nothing runs, and {max(survey.waiting.values())} lines wait; to print them: {resume}"
 

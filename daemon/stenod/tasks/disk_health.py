@@ -1,7 +1,7 @@
 """The health of the journal's disk: its parts fail and work again, and a person is told once of each change.
 
-One status record says `lost` when the first part fails, and one `back` when all work again. It goes into the outbox
-with the next commit that the disk takes; the log has it at once.
+One status record says `lost` when the first part fails, another one when audio is lost too, and one `back` when all
+work again. They go into the outbox with the next commit that the disk takes; the log has them at once.
 """
 
 from collections.abc import Callable
@@ -68,6 +68,7 @@ class DiskHealth:
         self._outages = {part: Outage() for part in Part}
         self._outages[Part.AUDIO].wait_seconds_max = AUDIO_WAIT_SECONDS_MAX
         self._told = told
+        self._worst: Part | None = None
         self.trouble = ("", "")
         """What is wrong now and what to do; empty where all is well."""
 
@@ -77,9 +78,11 @@ class DiskHealth:
         if not outage.out:
             self._log.error("journal.lost", part=part.value, reason=reason, remedy=remedy)
         outage.failed(self._clock.now())
-        if not self.trouble[0]:
+        worse = part is Part.AUDIO and self._worst is not Part.AUDIO
+        if worse or self._worst is None:
+            self._worst = part
             self.trouble = (f"{LOSSES[part]}: {reason}", remedy)
-        if not self._told:
+        if worse or not self._told:
             self._told = True
             self._tell("lost", *self.trouble)
 
@@ -89,8 +92,8 @@ class DiskHealth:
         if outage.out:
             outage.worked()
             self._log.info("journal.back", part=part.value)
-        if self.trouble[0] and not any(one.out for one in self._outages.values()):
-            self.trouble = ("", "")
+        if self._worst is not None and not any(one.out for one in self._outages.values()):
+            self._worst, self.trouble = None, ("", "")
         if self._told and not any(one.out for one in self._outages.values()) and self._room_held():
             self._told = False
             self._tell("back", "the journal's disk takes everything again", "")

@@ -8,7 +8,7 @@ import os
 import socket
 import ssl
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -79,6 +79,17 @@ def files(place: Path) -> list[Path]:
 def at(url: str, provider: str = "assemblyai") -> tuple[str, ...]:
     """Return the words that name a server."""
     return ("--provider", provider, "--endpoint", url)
+
+
+async def doctor_before(place: Path, peer: Callable[[trio.SocketStream], Awaitable[None]], scheme: str) -> Told:
+    """Run it with a server that does this to each connection."""
+    async with trio.open_nursery() as nursery:
+        (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+        nursery.start_soon(trio.serve_listeners, peer, [listener])
+        port = listener.socket.getsockname()[1]
+        told = await doctor(place, *at(f"{scheme}://127.0.0.1:{port}"), *QUICK, **ANY_KEY)
+        nursery.cancel_scope.cancel()
+    return told
 
 
 @together
@@ -186,12 +197,7 @@ async def test_a_network_that_swallows_everything(place: Path) -> None:
 @together
 async def test_a_peer_that_says_nothing(place: Path) -> None:
     """It takes the connection, and then there is silence."""
-    async with trio.open_nursery() as nursery:
-        (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
-        nursery.start_soon(trio.serve_listeners, mute, [listener])
-        port = listener.socket.getsockname()[1]
-        told = await doctor(place, *at(f"ws://127.0.0.1:{port}"), *QUICK, **ANY_KEY)
-        nursery.cancel_scope.cancel()
+    told = await doctor_before(place, mute, "ws")
     assert 69 == told.code
     assert "good" == told.mark("connection")
     assert "did not become ready in time" in told.sentence("session")
@@ -201,12 +207,7 @@ async def test_a_peer_that_says_nothing(place: Path) -> None:
 @together
 async def test_a_server_without_tls(place: Path) -> None:
     """It answers, as OpenSSL does not expect; no certificate is blamed."""
-    async with trio.open_nursery() as nursery:
-        (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
-        nursery.start_soon(trio.serve_listeners, refusing, [listener])
-        port = listener.socket.getsockname()[1]
-        told = await doctor(place, *at(f"wss://127.0.0.1:{port}"), *QUICK, **ANY_KEY)
-        nursery.cancel_scope.cancel()
+    told = await doctor_before(place, refusing, "wss")
     assert 69 == told.code
     assert told.sentence("connection").startswith("No TLS is spoken there (")
     assert told.sentence("connection").endswith("; name the endpoint with ws:// instead of wss://, or another port")

@@ -157,7 +157,7 @@ def _attention(
 ) -> Iterator[str]:
     for status in troubles:
         if (status.get("subject"), status.get("state")) in JOURNAL_LOST or status.get("state") == FATAL:
-            yield f"{status.get('subject')}: {_sentences(status.get('reason'), status.get('remedy'))}"
+            yield f"{status.get('subject')}: {_sentences(status.get('reason', ''), status.get('remedy', ''))}"
     if process is not None:
         return
     if pending:
@@ -167,10 +167,10 @@ def _attention(
         yield f"nothing runs, and {max(survey.waiting.values())} lines wait; to print them: {resume}"
 
 
-def _sentences(*parts: Any) -> str:
-    """One after the other, told apart also where they do not end in a full stop."""
-    told = [str(part).strip() for part in parts if part]
-    return " ".join(part if part.endswith((".", "!", "?")) or part is told[-1] else f"{part};" for part in told)
+def _sentences(reason: str, remedy: str) -> str:
+    """One after the other, told apart also where the first does not end in a full stop."""
+    apart = "" if not remedy or reason.endswith((".", "!", "?")) else ";"
+    return f"{reason}{apart} {remedy}".strip()
 
 
 def _seconds(samples: int, rate: int) -> float:

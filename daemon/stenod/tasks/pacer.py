@@ -21,6 +21,7 @@ from stenod.providers.base import Conversation
 from stenod.tasks.hush import Hush
 from stenod.tasks.journal import Journal
 from stenod.tasks.link import Link
+from stenod.tasks.silence import send_silence
 from stenod.tasks.waiting import first_of
 
 LOST_SECONDS = 1.0
@@ -193,9 +194,14 @@ class Pacer:
             if self.sent >= min(self.end, self._share_end):
                 return
         self._bridged = self.sent
-        self._sent_map.add(None, samples)
-        self._rate_rule.sent(self._clock.now(), seconds)
-        await link.send(self._conversation.audio(bytes(2 * samples)), speech_seconds=0.0)
+        await send_silence(
+            samples,
+            link,
+            conversation=self._conversation,
+            sent_map=self._sent_map,
+            rate_rule=self._rate_rule,
+            clock=self._clock,
+        )
         since = self._conversation.turn_open_since()
         if lost >= most and since is not None and since != self._forced_turn:
             await self._force(since, link)

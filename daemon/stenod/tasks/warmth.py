@@ -1,9 +1,8 @@
 """Silence for a provider that would take ours for the end: sent now and then while no audio goes out.
 
 What keeps an idle session open is a keepalive; some providers also end a session in which they had nothing to answer
-for too long, whatever we said. A little silence is something to answer. It is audio, so it obeys what holds for audio:
-it is entered in the sent map (as injected, so that times stay right) and counted by the rate rule. Between that and the
-connection's own queue nothing waits, here as in the pacer, so that the order of the map is the order on the wire.
+for too long, whatever we said. A little silence is something to answer. It is audio, so it obeys what holds for audio
+(`tasks.silence`).
 
 It does not know when a provider counts as cold (`core.liveness`), nor when audio may be sent at all: that is handed in.
 """
@@ -15,6 +14,7 @@ from stenod.core.pacing import RateRule
 from stenod.core.sentmap import SentMap
 from stenod.providers.base import Conversation, Limits
 from stenod.tasks.link import Link
+from stenod.tasks.silence import send_silence
 
 
 class Warmth:
@@ -50,7 +50,11 @@ class Warmth:
 
     async def give(self, link: Link) -> None:
         """Send a little silence."""
-        samples = round(self._seconds * self._sent_map.rate)
-        self._sent_map.add(None, samples)
-        self._rate_rule.sent(self._clock.now(), self._seconds)
-        await link.send(self._conversation.audio(bytes(2 * samples)), speech_seconds=0.0)
+        await send_silence(
+            round(self._seconds * self._sent_map.rate),
+            link,
+            conversation=self._conversation,
+            sent_map=self._sent_map,
+            rate_rule=self._rate_rule,
+            clock=self._clock,
+        )

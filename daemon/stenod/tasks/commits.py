@@ -87,6 +87,8 @@ class Commits:
         self._chronology = chronology
         self._health = health
         self._times = times
+        self._troubles = set(state.troubles)
+        """Subjects of which an earlier run left bad news standing; what is told of one now takes its place."""
         self._lock = trio.Lock()
         self._callers: set[trio.CancelScope] = set()
         self._losses: list[_Loss] = []
@@ -106,6 +108,7 @@ class Commits:
 
     def note(self, record: Record) -> None:
         """Put a record into the outbox with the next commit, and wait for nothing."""
+        self._supersede(record)
         self._notes.append(record)
         self._wanted.set()
 
@@ -149,6 +152,7 @@ class Commits:
 
     async def commit(self, new: Sequence[Record], settle: Sequence[Settlement] = ()) -> tuple[list[Record], int]:
         """Write records and settled spans in one durable transaction; see `Journal.commit`."""
+        self._supersede(*new)
         with trio.CancelScope(shield=not self._health.out(Part.LEDGER)) as scope:
             self._callers.add(scope)
             try:
@@ -160,6 +164,15 @@ class Commits:
                 self._callers.discard(scope)
         assert len(own) == len(new)
         return own, settled
+
+    def mended(self, subject: str) -> bool:
+        """See `Journal.mended`."""
+        stands = subject in self._troubles
+        self._troubles.discard(subject)
+        return stands
+
+    def _supersede(self, *new: Record) -> None:
+        self._troubles -= {record.subject for record in new if isinstance(record, records.Status)}
 
     def want(self) -> None:
         """Ask for a commit soon, and wait for nothing."""

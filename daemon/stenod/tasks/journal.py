@@ -60,7 +60,6 @@ class Journal:
         """No more audio will come."""
         self._lines_seconds = keeping.lines_seconds
         self._recovered_until = state.recovered_until
-        self._troubles = set(state.troubles)
         self._ledger = ledger
         self._offload = offload
         known = max((span.end for span in state.spans), default=NOTHING)
@@ -68,7 +67,7 @@ class Journal:
         self._log = log
         self._pulse = trio.Event()
         self._timeline = Timeline.restored(state.spans, max(state.tail, segments.tail))
-        told = self.mended(SUBJECT)
+        told = SUBJECT in state.troubles
         self._health = DiskHealth(stream=stream, clock=clock, log=log, note=self.note, reserve=reserve, told=told)
         self._commits = Commits(
             stream=stream,
@@ -122,9 +121,7 @@ class Journal:
 
     def mended(self, subject: str) -> bool:
         """Whether an earlier run left bad news of this subject standing; only the first who asks is told."""
-        stands = subject in self._troubles
-        self._troubles.discard(subject)
-        return stands
+        return self._commits.mended(subject)
 
     def pending(self, start: int, end: int) -> list[Span]:
         """The pending parts of [start, end)."""

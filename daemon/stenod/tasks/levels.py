@@ -69,7 +69,6 @@ class Levels:
         log = self._log.info if level is Level.GOOD else self._log.warning
         log("level.changed", state=level.value, source=self._source, clipped_percent=clipped, loudest_db=-loudest)
         at = records.rfc3339(self._clock.wall())
-        self._journal.mended(SUBJECT)
         self._journal.note(
             records.Status(
                 stream=self._journal.stream, at=at, subject=SUBJECT, state=level.value, reason=told, remedy=remedy

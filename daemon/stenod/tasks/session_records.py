@@ -73,7 +73,6 @@ class SessionRecords:
     async def tell(self, state: str, reason: str, remedy: str = "", *, subject: str = SUBJECT) -> None:
         """Write a status record about the provider, or about another subject."""
         self._lost = self._lost or state == "fatal"
-        self._journal.mended(subject)
         at = records.rfc3339(self._clock.wall())
         await self._journal.commit(
             [

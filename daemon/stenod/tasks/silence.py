@@ -1,4 +1,4 @@
-"""Silence that is sent as audio: entered in the sent map as injected, so that times stay right, and counted for the rate.
+"""Silence that is sent as audio: entered in the sent map as injected, so that times stay right, and counted for pace.
 
 Between those two and the connection's own queue nothing waits, here as in the pacer, so that the order of the map is
 the order on the wire. Whether it may be sent now, and how much of it, is for whoever sends it.

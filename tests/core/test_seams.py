@@ -1,14 +1,18 @@
 """Seams: where a replay begins, and which of its words are new."""
 
+import json
 from dataclasses import replace
+from importlib.resources import files
 from random import Random
 
 import numpy as np
 import pytest
+import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stenod.core.seams import (
+    AFTER_SECONDS,
     CUT_TRUST_SECONDS,
     OVERLAP_SECONDS,
     Sewn,
@@ -245,19 +249,19 @@ def test_a_replay_begins_in_the_last_quiet_point() -> None:
 
 def test_a_replay_begins_where_it_is_quiet_after_the_last_final() -> None:
     """Nothing is heard twice where speech had just ended."""
-    assert 4 * RATE == replay_start(loud(2.0), quiet(0.1), 4 * RATE, RATE)
+    assert 4 * RATE == replay_start(loud(2.0), quiet(AFTER_SECONDS), 4 * RATE, RATE)
 
 
 def test_a_replay_does_not_begin_in_a_word_that_ends_soon() -> None:
     """The quiet behind it is no place to begin before it: the word would be heard from its middle, and never whole."""
     audio = loud(1.0) + quiet(0.2) + loud(0.8)
-    assert round(3.1 * RATE) == replay_start(audio, loud(0.02) + quiet(0.08), 4 * RATE, RATE)
-    assert 2 * RATE == replay_start(loud(2.0), loud(0.02) + quiet(0.08), 4 * RATE, RATE)
+    assert round(3.1 * RATE) == replay_start(audio, loud(0.02) + quiet(0.18), 4 * RATE, RATE)
+    assert 2 * RATE == replay_start(loud(2.0), loud(0.02) + quiet(0.18), 4 * RATE, RATE)
 
 
 def test_a_replay_does_not_begin_where_a_word_may_have_begun() -> None:
     """Blocks of quiet are 20 ms long, and the last one may hold the first samples of a word."""
-    audio = loud(1.9) + quiet(0.1)
+    audio = loud(1.8) + quiet(0.2)
     assert round(3.98 * RATE) == replay_start(audio[:-8] + loud(1.0)[:8], loud(0.1), 4 * RATE, RATE)
 
 
@@ -273,8 +277,36 @@ def test_silence_alone_needs_no_overlap() -> None:
 
 
 def test_a_plosive_is_no_quiet_point() -> None:
-    """A closure of 40 ms lies within a word."""
-    assert 2 * RATE == replay_start(loud(1.0) + quiet(0.04) + loud(0.96), loud(0.1), 4 * RATE, RATE)
+    """A closure of 160 ms lies within a word."""
+    assert 2 * RATE == replay_start(loud(1.0) + quiet(0.16) + loud(0.84), loud(0.1), 4 * RATE, RATE)
+
+
+def test_no_replay_of_real_speech_begins_in_the_quiet_within_a_word() -> None:
+    """Wherever the last final ended, the replay begins between words, or two seconds before.
+
+    The sample's words have stops with closures of 60 to 160 ms; what is soft at a word's edge is no closure.
+    """
+    pcm, words = sample_audio()
+    overlap, after = round(OVERLAP_SECONDS * RATE), round(AFTER_SECONDS * RATE)
+    begun = 0
+    for settled in range(overlap, len(pcm) // 2 - after, RATE // 20):
+        before, behind = pcm[2 * (settled - overlap) : 2 * settled], pcm[2 * settled : 2 * (settled + after)]
+        start = replay_start(before, behind, settled, RATE)
+        if start > settled - overlap:
+            begun += 1
+            assert not [one.text for one in words if one.start + RATE // 10 < start < one.end - RATE // 10]
+    assert begun > 200
+
+
+def sample_audio() -> tuple[bytes, list[PlacedWord]]:
+    """The shipped speech and its words."""
+    data = files("stenod") / "data"
+    pcm, rate = soundfile.read(str(data / "sample.flac"), dtype="int16")
+    told = json.loads((data / "sample.json").read_text())
+    assert rate == RATE
+    return pcm.tobytes(), [
+        word(one["text"], one["start"], one["end"]) for sentence in told["sentences"] for one in sentence["words"]
+    ]
 
 
 @settings(derandomize=True, deadline=None, max_examples=1000)

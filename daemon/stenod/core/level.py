@@ -25,8 +25,8 @@ FLOOR_START_DB = -55.0
 PEAK_FALL_DB_PER_SECOND = 0.2
 PAUSE_BELOW_PEAK_DB = 12.0
 QUIET_BELOW_LOUD_DB = 15.0
-QUIET_RUN_SECONDS = 0.06
-"""Shorter is the closure of a plosive."""
+QUIET_RUN_SECONDS = 0.18
+"""What is shorter may be the closure of a stop within a word."""
 SILENT_DB = -50.0
 ROOM_BLOCKS = 5
 RUMBLE_HZ = 150.0
@@ -191,7 +191,7 @@ class RoomMeter:
 
 
 def quiet_runs(pcm: bytes, rate: int) -> list[tuple[int, int]]:
-    """Return the quiet stretches of 60 ms and more as (start, end) in samples.
+    """Return the quiet stretches of 180 ms and more as (start, end) in samples.
 
     Quiet is relative to what is loud in the same audio, because nothing else is known of the room; audio that is
     nowhere louder than -50 dB is quiet as a whole.

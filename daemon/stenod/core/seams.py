@@ -22,8 +22,8 @@ from stenod.core.timeline import FOREVER
 from stenod.core.turns import PlacedWord
 
 OVERLAP_SECONDS = 2.0
-AFTER_SECONDS = 0.1
-"""How far behind the settled audio a quiet point is looked for."""
+AFTER_SECONDS = 0.2
+"""How far behind the settled audio a quiet point is looked for: the shortest fits."""
 CUT_TRUST_SECONDS = 0.3
 """Words that end this close to a cut within speech may be halves: the other side of the cut says them whole."""
 EDGE_SECONDS = 0.02

@@ -357,6 +357,15 @@ def test_a_last_word_that_is_heard_otherwise(moved: float) -> None:
     assert (["a"], True) == ([one.text for one in sewn.kept], sewn.doubtful)
 
 
+def test_a_last_word_that_is_heard_otherwise_at_the_end_of_all_that_was_heard() -> None:
+    """Others say that it ends later: they heard what comes behind it."""
+    end = round(4.4 * RATE)
+    printed, late = [word("b", 3.5, 3.8), word("c.", 4.0, 4.51)], [word("b", 3.5, 3.8), word("see.", 4.0, 4.4)]
+    assert ["see."] == [one.text for one in sew_end(end_seam_at(printed, end), late, RATE).kept]
+    sewn = sew_end(end_seam_at(printed, end, heard_until=end), late, RATE)
+    assert ([], True) == ([one.text for one in sewn.kept], sewn.doubtful)
+
+
 def test_those_who_began_in_a_quiet_point_repeat_nothing() -> None:
     """An equal word right behind the pause is another word."""
     seam = end_seam_at([word("no", 2.0, 2.2)], round(1.9 * RATE))

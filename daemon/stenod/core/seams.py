@@ -57,6 +57,8 @@ class EndSeam:
 
     printed: tuple[PlacedWord, ...]
     end: int
+    heard_until: int = FOREVER
+    """The late session's audio ended here: a word that is said to end there may be said to end later by others."""
     met: bool = False
     """A word of theirs was heard: what follows is theirs too."""
 
@@ -130,10 +132,10 @@ def seam_at(printed: Sequence[PlacedWord], start: int, settled: int, rate: int, 
     return Seam(before, settled + round(TOLERANCE_SECONDS * rate), torn_until, settled)
 
 
-def end_seam_at(printed: Sequence[PlacedWord], end: int) -> EndSeam:
+def end_seam_at(printed: Sequence[PlacedWord], end: int, heard_until: int = FOREVER) -> EndSeam:
     """Return the seam of a late session's end. Those who began there, in a quiet point, repeated nothing."""
     early = any(word.start < end for word in printed)
-    return EndSeam(tuple(printed) if early else (), end)
+    return EndSeam(tuple(printed) if early else (), end, heard_until)
 
 
 def sew(seam: Seam, heard: Sequence[PlacedWord], rate: int) -> Sewn:
@@ -159,7 +161,7 @@ def sew_end(seam: EndSeam, heard: Sequence[PlacedWord], rate: int) -> SewnEnd:
     pairs = _alignment(seam.printed, heard, partial(_score, rate=rate, whole=True))
     # Unlike words are one only where an equal pair follows, or in the very same place: the last of a turn may be the
     # one before a padded one.
-    while pairs and not _is_certain(seam.printed[pairs[-1][0]], heard[pairs[-1][1]], rate):
+    while pairs and not _is_certain(seam, seam.printed[pairs[-1][0]], heard[pairs[-1][1]], rate):
         pairs.pop()
     partners = {heard_index for _, heard_index in pairs}
     first = 0 if seam.met else min(partners, default=len(heard))
@@ -209,9 +211,10 @@ def _torn(seam: Seam, word: PlacedWord) -> bool:
     return word.start < seam.torn_until and word.end <= seam.settled
 
 
-def _is_certain(printed: PlacedWord, heard: PlacedWord, rate: int) -> bool:
+def _is_certain(seam: EndSeam, printed: PlacedWord, heard: PlacedWord, rate: int) -> bool:
     """Whether two words are one without looking at their neighbours: padding moves one edge, never both."""
-    edges = max(abs(printed.start - heard.start), abs(printed.end - heard.end))
+    printed_end = min(printed.end, seam.heard_until) if heard.end >= seam.heard_until else printed.end
+    edges = max(abs(printed.start - heard.start), abs(printed_end - heard.end))
     return key(printed.text) == key(heard.text) or edges <= SAME_PLACE_SECONDS * rate
 
 

@@ -33,7 +33,7 @@ class Sewing:
         if not sewn.kept or sewn.kept[-1].end < share_end - self._reach:
             return sewn.kept, sewn.doubtful
         if self._end_seam is None:
-            self._end_seam = end_seam_at(await self._words_behind(), share_end)
+            self._end_seam = end_seam_at(await self._words_behind(), share_end, self._session.end)
         # The whole turn again: without the words that one seam has found, the other would find their neighbours.
         ended = sew_end(self._end_seam, words, rate)
         self._end_seam = ended.seam

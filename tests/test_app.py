@@ -110,6 +110,7 @@ class House:
         signals: Iterable[tuple[float, int]] = (),
         hold: bool = False,
         disk: Disk | None = None,
+        output_trouble: Callable[[], tuple[str, str]] = lambda: ("", ""),
     ) -> None:
         live = source is not None and source.live
         self.theatre = theatre = Theatre(nursery, *behaviours, live=live, hold=hold, disk=disk, transcribes=False)
@@ -130,6 +131,7 @@ class House:
             clock=theatre.clock,
             log=theatre.log,
             drain_seconds=10.0,
+            output_trouble=output_trouble,
         )
         self.stream = Stream(parts)
         self.daemon = Daemon([self.stream], notifier=self.notifier, log=theatre.log, signals=self._open_signals)
@@ -446,6 +448,18 @@ async def test_how_it_is_when_the_provider_refuses(autojump_clock: trio.abc.Cloc
     assert held.held.remedy
     assert held.state == f"held: {held.held.reason} {held.held.remedy}"
     assert (True, None, "toy") == (back.ready, back.held, back.provider)
+
+
+async def test_how_it_is_when_lines_cannot_be_written(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
+    """Alive, for all of it is kept, and not ready; the service manager shows the same sentence first."""
+    trouble = ("lines wait: no such directory", "make it")
+    house = House(nursery, microphone(), Behaviour(), signals=[(20.0, SIGTERM)], output_trouble=lambda: trouble)
+    nursery.start_soon(house.run)
+    (waiting,) = await health_at(house, 10.0)
+    assert (True, False) == (waiting.alive, waiting.ready)
+    assert waiting.disk is not None
+    assert trouble == (waiting.disk.reason, waiting.disk.remedy)
+    assert any(told.startswith(f"STATUS {trouble[0]}; transcribing") for _, told in house.notifier.told)
 
 
 async def test_how_it_is_when_the_microphone_goes(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:

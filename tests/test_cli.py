@@ -182,6 +182,7 @@ def raising(error: BaseException) -> Callable[..., None]:
         (SystemExit(3), 3, ""),
         (SystemExit(), 0, ""),
         (OSError(errno.ENOSPC, "No space left on device"), 73, "stenod: cannot write: [Errno 28] No space"),
+        (OSError(errno.EIO, "Input/output error"), 73, "stenod: cannot write: [Errno 5] Input/output error"),
     ],
 )
 def test_errors_become_exit_codes_without_a_traceback(

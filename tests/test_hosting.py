@@ -220,6 +220,7 @@ def test_the_state_in_words() -> None:
         ("active", "transcribing with local; 1 s to be transcribed", 0),
         ("active", "held: no key; 9 s to be transcribed", 1),
         ("active", "nothing is recorded: no microphone; starting; 0 s to be transcribed", 1),
+        ("active", "lines wait: cannot open the output file; transcribing; 0 s to be transcribed", 1),
         ("failed", "transcribing with local", 1),
     ],
 )

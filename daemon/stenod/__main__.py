@@ -15,7 +15,8 @@ from collections.abc import Iterator
 from stenod.core.verdict import ExitCode
 from stenod.saying import say
 
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+FAILING = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.ESTALE)
+"""Disks do."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -73,8 +74,8 @@ def _told(error: BaseException) -> int:
         return ExitCode.INTERRUPTED
     if all(isinstance(leaf, BrokenPipeError) for leaf in leaves) and _reader_gone():
         return ExitCode.OK
-    if all(isinstance(leaf, OSError) and leaf.errno in NO_ROOM for leaf in leaves):
-        _say(f"stenod: cannot write: {leaves[0]}; make room")
+    if all(isinstance(leaf, OSError) and leaf.errno in FAILING for leaf in leaves):
+        _say(f"stenod: cannot write: {leaves[0]}; make room, or see to its disk")
         return ExitCode.CANNOT_CREATE
     if isinstance(codes[0], int) and all(code is not None for code in codes):
         lines = [f"stenod: {line}" for leaf in leaves for line in str(leaf).splitlines()]

@@ -128,11 +128,13 @@ def _sources(
 
 
 def _output(assembly: Assembly, printers: int, log: Log) -> Output:
-    """Return where lines go; raises `OutputUnusable`. Whoever holds on waits for room there."""
+    """Return where lines go; raises `OutputUnusable`. Whoever holds on waits for room there, and for the file."""
     options = assembly.options
     named = options.output.file
-    file = OutputFile(Path(named).expanduser().absolute(), log) if named else None
     holds = holds_on_fatal(options, assembly.environment)
+    file = OutputFile(Path(named).expanduser().absolute(), log, patient=holds) if named else None
+    if file is not None and file.missing:
+        log.error("output.lost", reason=f"{file.missing}; lines wait", remedy="it goes on by itself then")
     return Output(printers=printers, log=log if holds else None, file=file)
 
 

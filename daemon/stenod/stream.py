@@ -48,6 +48,8 @@ class Parts:
     log: Log
     drain_seconds: float
     sync_seconds: float = SYNC_SECONDS
+    output_trouble: Callable[[], tuple[str, str]] = lambda: ("", "")
+    """Why lines wait, and what a person can do."""
 
 
 class Stream:
@@ -99,7 +101,7 @@ class Stream:
         ]
         if capture is not None and capture.lost and not self._stopping.is_set():
             words.insert(0, f"nothing is recorded: {capture.lost}")
-        trouble, _ = self._parts.journal.trouble
+        trouble, _ = self._disk_trouble
         if trouble:
             words.insert(0, trouble)
         return ("stopping; " if self._stopping.is_set() else "") + "; ".join(words)
@@ -113,7 +115,7 @@ class Stream:
     def health(self) -> StreamHealth:
         """How it is, for whoever asks."""
         capture, supervisor, journal = self._parts.capture, self._parts.supervisor, self._parts.journal
-        reason, remedy = journal.trouble
+        reason, remedy = self._disk_trouble
         session, fatal = supervisor.session, supervisor.held or self.fatal
         return StreamHealth(
             name=self.name,
@@ -129,6 +131,12 @@ class Stream:
             disk=Held(reason=reason, remedy=remedy) if reason else None,
             last_final_at=self._parts.transcript.last_final_at,
         )
+
+    @property
+    def _disk_trouble(self) -> tuple[str, str]:
+        """What is lost or waits because of a disk, and what a person can do; the worse where there are two."""
+        found = self._parts.journal.trouble
+        return found if found[0] else self._parts.output_trouble()
 
     async def run(self, leave: Callable[[str], None]) -> None:
         """Run to the end; raises `SourceError` where the source needs a person, and defects.

@@ -138,6 +138,7 @@ def stream_of(options: Options, journal: Journal, source: Source | None, common:
         log=log,
         drain_seconds=options.supervisor.drain_seconds,
         sync_seconds=options.journal.sync_seconds,
+        output_trouble=lambda: common.output.trouble,
     )
     return Stream(parts)
 

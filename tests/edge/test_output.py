@@ -120,6 +120,20 @@ async def test_other_errors_are_not_the_readers() -> None:
     assert errno.ENOSPC == caught.value.errno
 
 
+async def test_a_disk_that_fails_is_no_reader_that_went(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is sent to a file by a shell says EIO as a terminal does that was hung up."""
+    with (tmp_path / "lines").open("wb") as file:
+        output = Output(file.fileno())
+        await output.begin(cut=False)
+
+        def fail(*_: object) -> int:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+        monkeypatch.setattr("stenod.edge.output.os.write", fail)
+        with pytest.raises(OSError, match="Input/output error"):
+            await output.write(b"line\n")
+
+
 async def test_a_descriptor_that_somebody_made_non_blocking() -> None:
     """Whoever shares the other end of it may have; we wait for room, and leave it as it is."""
     ours, theirs = socket.socketpair()

@@ -156,6 +156,49 @@ async def test_a_folder_that_was_removed_with_its_file_is_waited_for(
     os.close(file.descriptor)
 
 
+async def test_a_file_that_cannot_be_opened_at_first_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By whoever is patient: why stands in its health from the beginning, and each line is there when the folder is."""
+    monkeypatch.setattr("stenod.edge.output.FULL_SECONDS", 0.05)
+    log, folder = FakeLog(), tmp_path / "talks"
+    file = OutputFile(folder / "talk.jsonl", log, patient=True)
+    output = Output(file=file, log=log)
+    assert f"mkdir -p {folder}" in output.trouble[0]
+    await output.begin(cut=False)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(output.write, b"1\n")
+        with trio.fail_after(10):
+            while not log.lines:  # noqa: ASYNC110 - it is a thread that finds out
+                await trio.sleep(0.01)
+        assert f"mkdir -p {folder}" in output.trouble[0]
+        folder.mkdir()
+    await output.write(b"2\n")
+    assert file.path.read_bytes() == b"1\n2\n"
+    assert output.trouble == ("", "")
+    assert ["output.lost", "output.reopened", "output.back"] == [event for _, event, _ in log.lines]
+    file.close()
+
+
+async def test_a_reload_opens_what_could_not_be_opened(tmp_path: Path) -> None:
+    """At once, without a line to write."""
+    file = OutputFile(tmp_path / "talks" / "talk.jsonl", FakeLog(), patient=True)
+    output = Output(file=file, log=FakeLog())
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(output.follow)
+        output.renew()
+        await trio.testing.wait_all_tasks_blocked(0.05)
+        assert output.trouble[0]
+        (tmp_path / "talks").mkdir()
+        output.renew()
+        with trio.fail_after(10):
+            while output.trouble[0]:  # noqa: ASYNC110 - it is a thread that opens
+                await trio.sleep(0.01)
+        nursery.cancel_scope.cancel()
+    assert file.path.exists()
+    file.close()
+
+
 async def test_several_streams_move_on_together(place: Place) -> None:
     """Whoever writes first finds the new file; each line is in one of the two, whole, and each stream in order."""
     file = OutputFile(place.talk, FakeLog())

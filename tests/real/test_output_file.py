@@ -24,9 +24,9 @@ REMOVALS = 100
 pytestmark = [pytest.mark.real, pytest.mark.slow]
 
 
-def started(place: Path, output: Path | str) -> "subprocess.Popen[bytes]":
+def started(place: Path, output: Path | str, *arguments: str) -> "subprocess.Popen[bytes]":
     """Print a journal's lines into a file."""
-    words = ["run", "--state-dir", str(place / "journal"), *NOWHERE, "--output", str(output)]
+    words = ["run", "--state-dir", str(place / "journal"), *(arguments or NOWHERE), "--output", str(output)]
     return subprocess.Popen(
         [PROGRAM, *words],
         env=environment_in(place, **ANY_KEY),
@@ -169,6 +169,34 @@ def test_no_hangup_kills_it(tmp_path: Path) -> None:
         time.sleep(0.0002)
     finished(process)
     assert b"".join(printed) == (tmp_path / "talk.jsonl").read_bytes()
+
+
+def test_a_service_waits_for_the_place_of_its_lines(tmp_path: Path) -> None:
+    """It is no reason not to record: `health` says what waits, and every line is there when the folder is."""
+    printed = filled(tmp_path / "journal", [40] * 50)
+    words = ["--on-fatal", "hold", "--input", "-", *NOWHERE[2:]]
+    process = started(tmp_path, "nowhere/talk.jsonl", *words)
+    ask = [PROGRAM, "health", "--ready", "--state-dir", str(tmp_path / "journal")]
+
+    def answered() -> str:
+        return subprocess.run(ask, env=environment_in(tmp_path), capture_output=True, text=True, check=False).stdout
+
+    wait_for(lambda: "lines wait" in answered())
+    assert f"make its directory first: mkdir -p {tmp_path}/nowhere" in answered()
+    (tmp_path / "nowhere").mkdir()
+    talk = tmp_path / "nowhere" / "talk.jsonl"
+    wait_for(lambda: talk.exists() and talk.read_bytes() == b"".join(printed))
+    assert "lines wait" not in answered()
+    process.send_signal(signal.SIGINT)
+    finished(process)
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    """Ask until it holds."""
+    end = time.monotonic() + 30.0
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 def test_where_lines_cannot_go_is_told(tmp_path: Path) -> None:

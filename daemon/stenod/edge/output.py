@@ -29,7 +29,7 @@ from stenod.core.reader import ReaderGone
 GONE = {errno.EPIPE, errno.EIO, errno.ECONNRESET, errno.EBADF}
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 FAILING = NO_ROOM | {errno.EIO, errno.EROFS, errno.ESTALE}
-"""What of a file with a name is waited for: its disk, which has no reader that could have gone."""
+"""What of a file is waited for: its disk, which has no reader that could have gone."""
 FULL_SECONDS = 2.0
 """How often a full disk is tried again."""
 REMEDY = "make room, or see to its disk and directory; it goes on then"
@@ -41,6 +41,7 @@ class NamedFile(Protocol):
     """See `edge.output_file`."""
 
     descriptor: int
+    missing: str
 
     def renew(self) -> None: ...
     def follow(self) -> bool: ...
@@ -58,6 +59,7 @@ class Output:
     ) -> None:
         self._standard = descriptor
         self._file = file
+        self._on_disk = file is not None
         self._renewing = trio.Event()
         self._log = log
         self._awaited = printers
@@ -71,7 +73,8 @@ class Output:
         """What stands behind the last newline of a file."""
         self._cut = False
         self._reason = ""
-        """Why lines wait."""
+        """Why lines wait, or waited last."""
+        self._waiting = False
 
     async def begin(self, *, cut: bool) -> None:
         """Look at where it goes, once, before the first line of all. `cut`: half a line may stand there."""
@@ -89,10 +92,18 @@ class Output:
             if not rest or self._log is None:
                 return
             self._log.error("output.lost", reason=f"{self._reason}; lines wait", remedy=REMEDY)
+            self._waiting = True
             while rest:
                 await trio.sleep(FULL_SECONDS)
                 rest = await self._put(line, rest)
+            self._waiting = False
             self._log.info("output.back")
+
+    @property
+    def trouble(self) -> tuple[str, str]:
+        """Why lines wait or would have to, and what a person can do; empty where they do not."""
+        reason = self._reason if self._waiting else self._file.missing if self._file is not None else ""
+        return (f"lines wait: {reason}", REMEDY) if reason else ("", "")
 
     def renew(self) -> None:
         """Look at once whether another file has the name, and make it where none has."""
@@ -135,6 +146,7 @@ class Output:
         try:
             mode = os.fstat(self._descriptor).st_mode
             if stat.S_ISREG(mode):
+                self._on_disk = True
                 self._rest = _rest(self._descriptor)
                 self._cut = False
                 self._bytes_whole_max = None
@@ -154,7 +166,7 @@ class Output:
         """Write a line, or the rest of one that was begun; return what found no room, where that is waited for."""
         try:
             another = self._follow()
-        except OSError as error:  # The file was removed, and no other can be opened.
+        except OSError as error:  # There is no file, and none can be opened.
             if self._log is None:
                 raise
             self._reason = str(error)
@@ -176,9 +188,9 @@ class Output:
 
     def _judge(self, error: OSError) -> None:
         """Return where whoever writes waits and tries again; otherwise raise what it means."""
-        if self._file is None and error.errno in GONE:
+        if not self._on_disk and error.errno in GONE:
             raise ReaderGone from error
-        if error.errno not in (NO_ROOM if self._file is None else FAILING):
+        if error.errno not in (FAILING if self._on_disk else NO_ROOM):
             raise error
         if self._log is None:
             raise error if self._file is None else self._file.failed(error)

@@ -8,6 +8,8 @@ opened is told once, and the open file goes on: a line in yesterday's file is no
 One that was removed has no name at all, and a line in it would be: another is made before the next line. A file system
 that does not count names, or hides what is removed while it is open (NFS), says that it was moved.
 
+Whoever is patient begins without a file, where it cannot be opened: each line asks again.
+
 It does not know what a line is.
 """
 
@@ -32,12 +34,17 @@ class OutputUnusable(OSError):
 
 
 class OutputFile:
-    """The file of that name now; raises `OutputUnusable` where it cannot be opened. `now`: monotonic seconds."""
+    """The file of that name now. `now`: monotonic seconds."""
 
-    def __init__(self, path: Path, log: Log, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, path: Path, log: Log, now: Callable[[], float] = time.monotonic, *, patient: bool = False
+    ) -> None:
+        """Raise `OutputUnusable` where it cannot be opened and whoever writes is not `patient`."""
         self.path = path
-        self.descriptor = opened(path)
-        """Changed by `follow` only."""
+        self.missing = ""
+        """Why there is no file yet."""
+        self.descriptor = self._opened(patient=patient)
+        """-1 where there is none yet. Changed by `follow` only."""
         self._log = log
         self._now = now
         self._wanted = False
@@ -51,32 +58,47 @@ class OutputFile:
     def follow(self) -> bool:
         """Go over to the file of that name; return whether it is another one. Blocks.
 
-        Raises `OutputUnusable` where lines would be lost: the open file was removed, and no other can be opened.
+        Raises `OutputUnusable` where lines would be lost: no file is open, or one that was removed, and no other can be
+        opened.
         """
         wanted, self._wanted = self._wanted, False
-        mine = os.fstat(self.descriptor)
-        removed = mine.st_nlink == 0
+        mine = None if self.missing else os.fstat(self.descriptor)
+        lost = mine is None or mine.st_nlink == 0
         try:
             there = self._there()
-            if there is None and not (wanted or removed or self._gone_long()):
+            if there is None and not (wanted or lost or self._gone_long()):
                 return False
-            if there == (mine.st_dev, mine.st_ino):
+            if mine is not None and there == (mine.st_dev, mine.st_ino):
                 self._gone_at, self._told = None, False
                 return False
             descriptor = opened(self.path)
         except OutputUnusable as unusable:
-            if removed:
+            if lost:
                 raise
             self._refused(str(unusable))
             return False
-        os.close(self.descriptor)
-        self.descriptor, self._gone_at, self._told = descriptor, None, False
+        self.close()
+        self.descriptor, self.missing, self._gone_at, self._told = descriptor, "", None, False
         self._log.info("output.reopened", file=str(self.path))
         return True
 
     def failed(self, error: OSError) -> OutputUnusable:
         """Return what to raise for a line that could not be written."""
         return OutputUnusable(f"cannot write {self.path}: {error.strerror}; make room, or name another file")
+
+    def close(self) -> None:
+        """Leave it."""
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+
+    def _opened(self, *, patient: bool) -> int:
+        try:
+            return opened(self.path)
+        except OutputUnusable as unusable:
+            if not patient:
+                raise
+            self.missing = str(unusable)
+            return -1
 
     def _there(self) -> tuple[int, int] | None:
         """Return which file has the name, by device and inode."""

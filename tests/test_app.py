@@ -110,6 +110,7 @@ class House:
         signals: Iterable[tuple[float, int]] = (),
         hold: bool = False,
         disk: Disk | None = None,
+        refused: Callable[[], str] = str,
         output_trouble: Callable[[], tuple[str, str]] = lambda: ("", ""),
     ) -> None:
         live = source is not None and source.live
@@ -134,7 +135,9 @@ class House:
             output_trouble=output_trouble,
         )
         self.stream = Stream(parts)
-        self.daemon = Daemon([self.stream], notifier=self.notifier, log=theatre.log, signals=self._open_signals)
+        self.daemon = Daemon(
+            [self.stream], notifier=self.notifier, log=theatre.log, signals=self._open_signals, refused=refused
+        )
 
     @contextmanager
     def _open_signals(self, *numbers: int) -> Iterator[AsyncIterator[int]]:
@@ -460,6 +463,14 @@ async def test_how_it_is_when_lines_cannot_be_written(autojump_clock: trio.abc.C
     assert waiting.disk is not None
     assert trouble == (waiting.disk.reason, waiting.disk.remedy)
     assert any(told.startswith(f"STATUS {trouble[0]}; transcribing") for _, told in house.notifier.told)
+
+
+async def test_a_configuration_that_is_not_taken_over(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
+    """The service manager's `reload` says that all is well: its status says that it is not."""
+    house = House(nursery, microphone(), signals=[(20.0, SIGTERM)], refused=lambda: "line 3: no such option")
+    await house.run()
+    words = "; the new configuration is not taken over: line 3: no such option"
+    assert any(told.endswith(words) for _, told in house.notifier.told)
 
 
 async def test_how_it_is_when_the_microphone_goes(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:

@@ -221,6 +221,7 @@ def test_the_state_in_words() -> None:
         ("active", "held: no key; 9 s to be transcribed", 1),
         ("active", "nothing is recorded: no microphone; starting; 0 s to be transcribed", 1),
         ("active", "lines wait: cannot open the output file; transcribing; 0 s to be transcribed", 1),
+        ("active", "transcribing; 0 s to be transcribed; the new configuration is not taken over: no such option", 1),
         ("failed", "transcribing with local", 1),
     ],
 )

@@ -94,6 +94,10 @@ def test_what_is_wrong_is_not_taken_over(tmp_path: Path, wrong: str) -> None:
     assert not desk.reload()
     assert (desk.provider.key, desk.provider.dialect) == (OLD, dialect)
     assert 1 == len(desk.logged("reload.refused"))
+    assert desk.reload.refused == str(desk.logged("reload.refused")[0]["reason"]).splitlines()[0]
+    desk.write('providers = ["assemblyai"]')
+    assert desk.reload()
+    assert not desk.reload.refused
 
 
 @pytest.mark.parametrize("on_fatal", ["hold", "exit"])

@@ -63,17 +63,20 @@ class Daemon:
         log: Log,
         signals: Signals = trio.open_signal_receiver,
         reload: Callable[[], bool] = bool,
+        refused: Callable[[], str] = str,
         services: Sequence[Service] = (),
         publish: Publish | None = None,
     ) -> None:
         """`reload` reads key and configuration again, returns whether anything changed for the sessions to come, and
-        never raises; `services` is whatever else runs beside the streams, `publish` tells whoever asks how they are.
+        never raises; `refused` says why the newest were not taken over; `services` is whatever else runs beside the
+        streams, `publish` tells whoever asks how they are.
         """
         self._streams = streams
         self._notifier = notifier
         self._log = log
         self._signals = signals
         self._reload = reload
+        self._refused = refused
         self._services = services
         self._publish = publish
         self._began_at = 0.0
@@ -175,4 +178,6 @@ class Daemon:
     def _state(self) -> str:
         """Of the stream that does worst."""
         worst = max(self._streams, key=lambda stream: stream.trouble)
-        return worst.state if len(self._streams) == 1 else f"{worst.name}: {worst.state}"
+        words = worst.state if len(self._streams) == 1 else f"{worst.name}: {worst.state}"
+        refused = self._refused()
+        return f"{words}; the new configuration is not taken over: {refused}" if refused else words

@@ -93,11 +93,13 @@ async def run(assembly: Assembly) -> Outcome:
                 stream_of(one, journal, source, common, log_of(one.stream))
                 for one, journal, source in zip(streams, opened, sources, strict=True)
             ]
+            settings = _settings(assembly, providers, log)
             daemon = Daemon(
                 built,
                 notifier=Notifier(environment),
                 log=log,
-                reload=_reload(assembly, providers, output, log),
+                reload=partial(_take_over, output, settings),
+                refused=lambda: settings.refused,
                 services=(partial(_flush_log, assembly.telemetry), output.follow, *services),
                 publish=partial(_publish, assembly, log),
             )
@@ -150,10 +152,16 @@ def _ask_who(assembly: Assembly, journal: Journal) -> None:
         raise NotPossible(message, ExitCode.CONFIGURATION)
 
 
-def _reload(assembly: Assembly, providers: Sequence[Provider], output: Output, log: Log) -> Callable[[], bool]:
-    """Return what SIGHUP does: the output's file may have been moved, key and configuration changed."""
+def _take_over(output: Output, settings: Reload) -> bool:
+    """Do what SIGHUP asks for: the output's file may have been moved, key and configuration changed."""
+    output.renew()
+    return settings()
+
+
+def _settings(assembly: Assembly, providers: Sequence[Provider], log: Log) -> Reload:
+    """Return what reads key and configuration again."""
     loaded, environment = assembly.loaded, assembly.environment
-    settings = Reload(
+    return Reload(
         loaded=loaded,
         load=lambda: load(loaded.path, environment, loaded.overrides),
         environment=environment,
@@ -161,12 +169,6 @@ def _reload(assembly: Assembly, providers: Sequence[Provider], output: Output, l
         conceal=assembly.telemetry.conceal,
         log=log,
     )
-
-    def reload() -> bool:
-        output.renew()
-        return settings()
-
-    return reload
 
 
 async def _publish(assembly: Assembly, log: Log, health: Callable[[], Health]) -> None:

@@ -45,7 +45,7 @@ OWNER = re.compile(r"[a-z][a-z0-9-]*", re.ASCII)
 SHOWN = ("LoadState", "UnitFileState", "ActiveState", "SubState", "Result", "ExecMainStatus", "StatusText", "NRestarts")
 TELLING = ("start", "running", "reload", "stop-sigterm")
 """When a process is there whose status it is; systemd shows the last one of a dead process too."""
-FOR_A_PERSON = ("held: ", "nothing is recorded: ", "lines wait: ")
+FOR_A_PERSON = ("held: ", "nothing is recorded: ", "lines wait: ", "is not taken over: ")
 """In the status of a stream that a restart does not mend."""
 
 

@@ -1,7 +1,8 @@
 """SIGHUP: key files and configuration are read again, without losing a sample.
 
 What concerns the sessions to come is taken over: a provider's key and options. What the process was built with (source,
-stream, directories) needs a restart, and the log says so. Whatever is wrong is logged, and the old settings stay.
+stream, directories) needs a restart, and the log says so. Whatever is wrong is logged and told, and the old settings
+stay.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -37,6 +38,8 @@ class Reload:
         self._providers = providers
         self._conceal = conceal
         self._log = log
+        self.refused = ""
+        """Why the newest settings were not taken over: the first of what is wrong with them."""
 
     def __call__(self) -> bool:
         """Return whether anything changed for the sessions to come."""
@@ -49,7 +52,9 @@ class Reload:
             ]
         except (ConfigErrors, SecretError, engagement.NotPossible) as error:
             self._log.error("reload.refused", reason=str(error))
+            self.refused = str(error).splitlines()[0]
             return False
+        self.refused = ""
         changed = False
         for provider, dialect, key in renewed:
             self._conceal(key)

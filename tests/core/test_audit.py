@@ -11,7 +11,7 @@ from stenod.core.timeline import Cause, Settled, Span, State
 RATE = 16_000
 
 
-def final(sequence: int, start: float, end: float, session: str = "s-1") -> tuple[int, int, bytes]:
+def final(sequence: int, start: float, end: float, session: str = "s-1", late: bool = False) -> tuple[int, int, bytes]:
     """One final's row of the outbox."""
     record = records.Final(
         stream="s",
@@ -24,6 +24,7 @@ def final(sequence: int, start: float, end: float, session: str = "s-1") -> tupl
         words=(records.Word(text="a", start=start, end=end),),
         provider="p",
         session=session,
+        late=late,
     )
     return 0, sequence, records.line(record)
 
@@ -64,7 +65,9 @@ def test_a_sound_journal_has_totals_and_no_faults() -> None:
         (replace(SOUND, lines=(final(0, 1.0, 2.0), (0, 1, final(7, 6.0, 7.0)[2]))), "calls itself"),
         (replace(SOUND, sequence=1), "is taken"),
         (replace(SOUND, lines=(final(0, 6.0, 7.0), final(1, 1.0, 2.0))), "begins before"),
-        (replace(SOUND, lines=(final(0, 1.0, 2.0), final(1, 8.5, 9.5))), "does not count as transcribed"),
+        (replace(SOUND, lines=(final(0, 1.0, 2.0), final(1, 5.5, 9.5))), "does not count as transcribed"),
+        (replace(SOUND, lines=(final(0, 1.0, 2.0), final(1, 9.5, 11.5))), "does not count as transcribed"),
+        (replace(SOUND, lines=(final(0, 1.0, 2.0), final(1, 8.5, 9.5, late=True))), "does not count as transcribed"),
         (replace(SOUND, lines=(final(0, 1.0, 2.0), final(1, 4.2, 4.8))), "does not count as transcribed"),
     ],
 )
@@ -82,6 +85,16 @@ def test_turns_of_two_sessions_may_interleave() -> None:
 def test_a_turn_may_reach_over_a_gap() -> None:
     """What was said before and after it was sent without it, and the provider took it for one turn."""
     assert () == audit(replace(SOUND, lines=(final(0, 1.0, 2.0), final(1, 3.5, 5.5)))).faults
+
+
+@pytest.mark.parametrize(("start", "sound"), [(5.6, True), (5.0, True), (4.0, False)])  # 3.2 s
+def test_a_turn_may_begin_in_what_another_session_has_still_to_say(start: float, sound: bool) -> None:
+    """After an outage a live session begins to hear up to two seconds before its share, and may pad its first word."""
+    spans = (Settled(0, 2 * RATE, State.TRANSCRIBED), Settled(8 * RATE, 10 * RATE, State.TRANSCRIBED))
+    stored = (Span(2 * RATE, 11 * RATE),)
+    stock = replace(SOUND, tail=11 * RATE, spans=spans, stored=stored, lines=(final(0, start, 9.0),), sequence=1)
+    assert sound == (audit(stock).faults == ())
+    assert audit(replace(stock, lines=(final(0, start, 7.0),))).faults == ()
 
 
 def test_a_gap_that_the_ledger_is_about_to_be_told_of() -> None:

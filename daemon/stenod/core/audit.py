@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from stenod.core import records
+from stenod.core.seams import OVERLAP_SECONDS, TOLERANCE_SECONDS
 from stenod.core.timeline import Settled, Span, State, Timeline
 
 EDGE_SECONDS = 0.05
@@ -128,9 +129,11 @@ def _parsed(stock: Stock) -> tuple[list[dict[str, Any]], list[str]]:
 def _turn_faults(stock: Stock, parsed: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Finals out of order, outside transcribed audio, or with words outside themselves.
 
-    A turn may reach over what was not sent within it (a gap), but not over what is still to be transcribed.
+    A turn may reach over what was not sent within it (a gap), but not over what is still to be transcribed; only a live
+    one's beginning may, whose session heard what lies before its share, which another one has still to say.
     """
     edge = round(EDGE_SECONDS * stock.rate)
+    reach = round((OVERLAP_SECONDS + TOLERANCE_SECONDS) * stock.rate)
     settled = sorted(stock.spans, key=lambda span: span.start)
     heard = [span for span in settled if span.state is State.TRANSCRIBED]
     latest: dict[str, float] = {}
@@ -145,8 +148,13 @@ def _turn_faults(stock: Stock, parsed: Sequence[Mapping[str, Any]]) -> Iterator[
             yield f"{record['id']} begins before the turn before it"
         latest[record["session"]] = start
         first, last = round(start * stock.rate) + edge, round(end * stock.rate) - edge
-        spoken = any(span.start < last and first < span.end for span in heard)
-        if first < last and not (spoken and _covered(settled, first, last)):
+        if _covered(settled, first, last):
+            counts = first >= last or any(span.start < last and first < span.end for span in heard)
+        else:
+            shares = [last, *(span.start for span in heard if first < span.start < last)]
+            near = [] if record.get("late") else [share for share in shares if share <= min(first + reach, stock.tail)]
+            counts = any(_covered(settled, share, last) for share in near)
+        if not counts:
             yield f"{record['id']}: its audio does not count as transcribed"
 
 

@@ -2,7 +2,8 @@
 
 Law 2: the settled spans neither overlap nor reach beyond the tail, and every pending sample lies in a stored file.
 Law 3: ids follow each other without a hole from the first that was not pruned, every final lies where its audio counts
-as transcribed, and the turns of live sessions come in order of their starts. It reads and judges; it mends nothing.
+as transcribed (a live one that was heard from before its session's share: from the share on), and the turns of live
+sessions come in order of their starts. It reads and judges; it mends nothing.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

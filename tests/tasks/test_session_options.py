@@ -27,4 +27,6 @@ def test_when_a_session_counts_as_dead_or_cold() -> None:
 def test_a_provider_that_always_answers_stalls_sooner(configured: float, own: float | None, seconds: float) -> None:
     """The shorter of what is configured and what is known of it."""
     limits = Limits(chunk_seconds_min=0.05, chunk_seconds_max=1.0, stall_seconds=own)
-    assert seconds == SessionOptions(stall_seconds=configured).liveness(limits).stall_seconds
+    options = SessionOptions(stall_seconds=configured)
+    assert seconds == options.liveness(limits).stall_seconds
+    assert 2 * seconds == options.liveness(limits, patience=2).stall_seconds

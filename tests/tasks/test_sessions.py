@@ -245,20 +245,6 @@ async def test_cancelled_while_it_opens(autojump_clock: trio.abc.Clock, nursery:
         assert all(session.closed_at is not None for session in theatre.server.sessions)
 
 
-async def test_audio_without_any_answer_is_given_up(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
-    """Offered twice in full and never answered, it is a gap `rejected`, and a person is told."""
-    theatre = Theatre(nursery, Behaviour(turn_seconds=None, finish_seconds=None))
-    await theatre.record(2.0)
-    for _ in range(2):
-        assert theatre.disk.lines("gap") == []
-        session = await theatre.sessions.open(nursery)
-        session.begin(0)
-        session.cut(2000)
-        await theatre.sessions.see_off(session)
-    assert [(0.0, 2.0, "rejected")] == [(gap["start"], gap["end"], gap["cause"]) for gap in theatre.disk.lines("gap")]
-    assert ["unheard"] == theatre.states()
-
-
 async def test_a_network_that_dies_in_the_drain_costs_no_audio(
     autojump_clock: trio.abc.Clock, nursery: trio.Nursery
 ) -> None:

@@ -4,7 +4,8 @@
 and ten seconds of refusals see eight attempts at most), after that up to 30 s with full jitter above a floor of 2 s.
 *Budget*: a token bucket of accepted openings, so that a provider that accepts and drops at once is not hammered; a
 hand-over has a reserved place. *Breaker*: sessions that open and die at once, without progress, wait like a refusal the
-second time, and 30 s the third time in a row, doubling to 5 minutes.
+second time, and 30 s the third time in a row, doubling to 5 minutes. So do sessions that live on but never answer, from
+the second in a row on.
 
 All are refilled by healthy time, never by a transcript: a quiet room is healthy.
 """
@@ -26,6 +27,10 @@ HEALTHY_SECONDS = 5.0
 BREAKER_DEATHS = 3
 BREAKER_SECONDS = 30.0
 BREAKER_SECONDS_MAX = 300.0
+UNANSWERED_MAX = 2
+"""So many sessions in a row that took audio and said nothing: the provider is away, whatever it accepts."""
+SILENT_DOUBLINGS_MAX = 1
+"""Each of its sessions is a wait already."""
 PROBE_SECONDS = 600.0
 PROBE_SECONDS_MAX = 6 * 3600.0
 ROUNDING_TOKENS = 1e-6
@@ -40,6 +45,8 @@ class Backoff:
     failures: int = 0
     trouble_since: float | None = None
     quick_deaths: int = 0
+    unanswered: int = 0
+    """Sessions in a row that took audio and never answered, however long they lived."""
     probes: int = 0
     next_at: float = 0.0
     """Nobody attempts before this: live, late and successor are opened side by side, and all of them are one client."""
@@ -66,10 +73,12 @@ class Backoff:
         """A session that had been ready ended: return the delay before the next opening."""
         if ready_seconds >= HEALTHY_SECONDS or progressed:
             self.clear()
-        else:
+        elif not self.unanswered:
             self.quick_deaths += 1
+        if self.silent:
+            return self._breaker(min(self.unanswered - UNANSWERED_MAX, SILENT_DOUBLINGS_MAX))
         if self.quick_deaths >= BREAKER_DEATHS:
-            return self._breaker()
+            return self._breaker(self.quick_deaths - BREAKER_DEATHS)
         if verdict is Verdict.BACKOFF or (verdict is Verdict.RETRY and self.quick_deaths > 1):
             return self.refused(now)
         if verdict is Verdict.RETRY:
@@ -83,14 +92,19 @@ class Backoff:
         return delay
 
     def clear(self) -> None:
-        """Healthy: forget the trouble."""
+        """Healthy: forget the trouble; but for silence, which only an answer ends."""
         self.failures = self.quick_deaths = self.probes = 0
         self.trouble_since = None
 
     @property
     def broken(self) -> bool:
         """Whether the breaker is open."""
-        return self.quick_deaths >= BREAKER_DEATHS
+        return self.quick_deaths >= BREAKER_DEATHS or self.silent
+
+    @property
+    def silent(self) -> bool:
+        """Whether it takes audio and answers nobody."""
+        return self.unanswered >= UNANSWERED_MAX
 
     def _bounds(self, now: float) -> tuple[float, float]:
         """The shortest and the longest delay after so many failures."""
@@ -99,9 +113,8 @@ class Backoff:
             return FLOOR_RATIO * ceiling, ceiling
         return LATER_FLOOR_SECONDS, min(LATER_CEILING_SECONDS, LATER_FLOOR_SECONDS * 2.0 ** min(self.failures, 10))
 
-    def _breaker(self) -> float:
-        doublings = min(self.quick_deaths - BREAKER_DEATHS, 10)
-        ceiling = min(BREAKER_SECONDS_MAX, BREAKER_SECONDS * 2.0**doublings)
+    def _breaker(self, doublings: int) -> float:
+        ceiling = min(BREAKER_SECONDS_MAX, BREAKER_SECONDS * 2.0 ** min(doublings, 10))
         return self.rng.uniform(FLOOR_RATIO * ceiling, ceiling)
 
 

@@ -22,6 +22,7 @@ TLS_FAILED = "tls"
 UNREACHABLE = "unreachable"
 OVERSIZED = "oversized-message"
 DEFECT = "defect"
+NORMAL = 1000
 ABNORMAL = 1006
 """RFC 6455: no close frame was seen."""
 CLEAN_CODES = (1000, 1005)

@@ -3,6 +3,7 @@
 Its budget and its backoff are the account's, so streams beside each other are one client to it.
 """
 
+import math
 from dataclasses import dataclass
 
 from stenod.core.backoff import Backoff, OpeningBudget
@@ -24,3 +25,10 @@ class Provider:
     """Asked only when that time is over, whatever the others say: its words would stay."""
     last_rule: str = ""
     """How its last session ended, whichever stream's it was."""
+    answered_at: float = -math.inf
+    """When it last said anything of anybody's audio."""
+
+    def answered(self, now: float) -> None:
+        """Note that it said something of what it was sent."""
+        self.answered_at = now
+        self.backoff.unanswered = 0

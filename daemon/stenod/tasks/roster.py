@@ -23,6 +23,8 @@ SUBJECT = "providers"
 """Of the status records about who serves."""
 ALONE_SECONDS = 90.0
 """Services count openings by the minute: what is refused for longer is a second session as such."""
+SILENT_SECONDS = 300.0
+"""To ask one again that accepts and says nothing costs captions half a minute each time."""
 
 
 @dataclass(slots=True)
@@ -81,15 +83,19 @@ class Roster:
             if all(other.fatal is not None for other in self._places):
                 raise self._refused_by_all() from fatal
             return 0.0
-        if place.sessions.provider.backoff.broken and len(self._places) > 1:
-            self._out(place, delay)
+        backoff = place.sessions.provider.backoff
+        if backoff.broken and len(self._places) > 1:
+            self._out(place, max(delay, SILENT_SECONDS) if backoff.silent else delay)
+            if all(other.sessions.provider.backoff.broken for other in self._places):
+                self._wait_at_most(delay)
             return 0.0
         return delay
 
     @property
     def failing(self) -> bool:
         """Whether everybody's last attempt failed."""
-        return all(place.fatal is not None or place.sessions.provider.backoff.failures > 0 for place in self._places)
+        backoffs = [place.sessions.provider.backoff for place in self._places if place.fatal is None]
+        return all(backoff.failures > 0 or backoff.silent for backoff in backoffs)
 
     def order(self, session: Session, *, after: Session) -> None:
         """Let the session's lines come out after those of its predecessor."""
@@ -199,6 +205,12 @@ class Roster:
 
     def _out(self, place: _Place, seconds: float) -> None:
         place.out_until = self._clock.now() + seconds
+
+    def _wait_at_most(self, seconds: float) -> None:
+        """Nobody is better than the others: the first is asked again as if it were the only one."""
+        for place in self._places:
+            if place.fatal is None:
+                place.out_until = min(place.out_until, self._clock.now() + seconds)
 
     def _refused_by_all(self) -> Fatal:
         """Everybody has had their say: whoever waits for a person tries all of them again."""

@@ -28,6 +28,7 @@ from stenod.tasks.journal import Journal
 from stenod.tasks.keepalive import Keepalive
 from stenod.tasks.link import Connect, Link
 from stenod.tasks.notices import Notices
+from stenod.tasks.offer import Offer
 from stenod.tasks.pacer import Pacer
 from stenod.tasks.parting import CLOSE_SECONDS, part
 from stenod.tasks.session_end import Ended, defect, joined
@@ -35,7 +36,6 @@ from stenod.tasks.session_options import SessionOptions
 from stenod.tasks.warmth import Warmth
 
 LAST_MESSAGES_SECONDS = 0.5
-NORMAL = 1000
 OVERTAKEN = "overtaken"
 """A notice: a turn was left without an end. Only another session can hear it again, so this one is ended soon."""
 
@@ -77,8 +77,7 @@ class Session:
         """Where its share ends; what it is sent behind is overlap."""
         self.trusted_until = FOREVER
         """Words that end behind this may be halves, and are left to the successor."""
-        self.stuck = False
-        """It began where the one before had begun, and got no further; noted at its end."""
+        self.offer = Offer()
         self.settled_samples = 0
         """Progress, counted by the transcript."""
         self.provider_session: str | None = None
@@ -209,7 +208,7 @@ class Session:
 
     async def _converse(self, connection: Connection) -> ConnectionEnded:
         """Run the session's tasks; the first to see its end says how."""
-        liveness = Liveness(self._options.liveness(self.dialect.limits), self._clock.now())
+        liveness = Liveness(self._options.liveness(self.dialect.limits, self.offer.patience), self._clock.now())
         link = Link(connection, liveness, self._clock, self._options.send_seconds)
         keepalive = Keepalive(link, self._conversation, self._clock, self._take, self._warmth())
         receiver = partial(self._receive, link)
@@ -244,7 +243,7 @@ class Session:
                 with trio.move_on_after(CLOSE_SECONDS):
                     while True:
                         self._take(self._conversation.receive(await link.receive(), self._clock.now()))
-            raise ConnectionEnded("", close_code=NORMAL)
+            raise ConnectionEnded("", close_code=transport.NORMAL)
 
     async def _ping(self, keepalive: Keepalive) -> None:
         """Ping once the provider is ready: until then the opening has its own deadline, which is longer."""
@@ -265,7 +264,7 @@ class Session:
         for frame in self._conversation.goodbye():
             await link.send(frame)
         self._said_goodbye = True
-        await trio.sleep(self.dialect.limits.drain_seconds_max)
+        await trio.sleep(self.offer.patience * self.dialect.limits.drain_seconds_max)
         raise ConnectionEnded(f"{transport.DRAIN_DEADLINE}: the last words did not come in time", local=True)
 
     def _new_pacer(self) -> Pacer:

@@ -20,12 +20,12 @@ class SessionOptions:
     chunk_seconds: float = 0.0
     """0: what suits the provider best."""
 
-    def liveness(self, limits: Limits) -> LivenessOptions:
-        """Return when a session counts as dead."""
+    def liveness(self, limits: Limits, patience: int = 1) -> LivenessOptions:
+        """Return when a session counts as dead, and after how many times the usual silence as stalled."""
         return LivenessOptions(
             ping_seconds=self.ping_seconds,
             pong_seconds=self.pong_seconds,
-            stall_seconds=min(self.stall_seconds, limits.stall_seconds or self.stall_seconds),
+            stall_seconds=patience * min(self.stall_seconds, limits.stall_seconds or self.stall_seconds),
             keepalive_seconds=limits.keepalive_seconds,
             warm_seconds=limits.warm_seconds,
             warm_first_seconds=limits.warm_first_seconds,

@@ -11,6 +11,7 @@ from stenod.core import records, transport
 from stenod.core.accounts import Account
 from stenod.core.clock import Clock
 from stenod.core.log import Log
+from stenod.core.troubles import GOOD_NEWS
 from stenod.core.verdict import Failure, Rule, Severity
 from stenod.tasks.journal import Journal
 from stenod.tasks.provider import Provider
@@ -53,9 +54,16 @@ class SessionRecords:
             late=session.late,
         )
         await self._write(session, "ready", None)
+        if self._provider.backoff.silent:
+            return  # it had accepted before, and said nothing: only an answer is news
         if self._journal.mended(SUBJECT) or self._lost:
-            self._lost = False
             await self.tell("back", f"{self._provider.dialect.name} is back")
+
+    def answered(self) -> None:
+        """The provider says something: tell that it is back where it was lost."""
+        if self._lost:
+            self._lost = False
+            self._journal.note(self._status("back", f"{self._provider.dialect.name} answers again"))
 
     async def handed_over(self, session: Session) -> None:
         """Tell that a successor has taken over."""
@@ -65,26 +73,28 @@ class SessionRecords:
         """Tell how the session ended, and that its provider is lost where it has failed repeatedly."""
         account = await self._write(session, "ended", rule)
         as_asked = session.ended is not None and session.ended.complete
-        if self._provider.backoff.failures >= LOST_AFTER_FAILURES and not self._lost and not as_asked:
+        backoff = self._provider.backoff
+        away = backoff.failures >= LOST_AFTER_FAILURES or backoff.silent
+        if away and not self._lost and not as_asked:
             self._lost = True
             await self.tell("lost", rule.meaning, rule.remedy)
         self._log_end(session, rule, account)
 
     async def tell(self, state: str, reason: str, remedy: str = "", *, subject: str = SUBJECT) -> None:
         """Write a status record about the provider, or about another subject."""
-        self._lost = self._lost or state == "fatal"
-        at = records.rfc3339(self._clock.wall())
-        await self._journal.commit(
-            [
-                records.Status(
-                    stream=self._journal.stream, at=at, subject=subject, state=state, reason=reason, remedy=remedy
-                )
-            ]
-        )
+        if subject == SUBJECT:
+            self._lost = state not in GOOD_NEWS
+        await self._journal.commit([self._status(state, reason, remedy, subject)])
 
     def masked(self, text: str) -> str:
         """Return the text without the key, whatever the peer echoes."""
         return text.replace(self._provider.key, MASK) if self._provider.key else text
+
+    def _status(self, state: str, reason: str, remedy: str = "", subject: str = SUBJECT) -> records.Status:
+        at = records.rfc3339(self._clock.wall())
+        return records.Status(
+            stream=self._journal.stream, at=at, subject=subject, state=state, reason=reason, remedy=remedy
+        )
 
     async def _write(self, session: Session, event: str, rule: Rule | None) -> Account:
         ended = session.ended

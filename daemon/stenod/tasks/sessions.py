@@ -11,18 +11,19 @@ from typing import Protocol
 
 import trio
 
-from stenod.core import transport
 from stenod.core.backoff import HEALTHY_SECONDS
 from stenod.core.clock import Clock
 from stenod.core.log import Log
 from stenod.core.pacing import RateRule
 from stenod.core.verdict import Effect, Failure, Rule, Severity, Verdict, judge
+from stenod.providers.base import Event
 from stenod.tasks.entrance import Fetch
 from stenod.tasks.hush import Hush
 from stenod.tasks.journal import Journal
 from stenod.tasks.link import Connect
+from stenod.tasks.offers import Offers
 from stenod.tasks.provider import Provider
-from stenod.tasks.session import NORMAL, Session
+from stenod.tasks.session import Session
 from stenod.tasks.session_options import SessionOptions
 from stenod.tasks.session_records import SessionRecords
 from stenod.tasks.transcript import Transcript
@@ -32,12 +33,6 @@ SLOWER_RATE_RATIO = 1.02
 """After a rate verdict. At exactly 1.0 a session that is late once is late for good, and a device clock that is a
 little fast makes it later every hour."""
 HEALTHY_BUDGET_SECONDS = 60.0
-OFFERS_MAX = 2
-STUCK_TIMES = 2
-"""So many sessions that got no further than the one before are no accident: a person is told."""
-STUCK_SUBJECT = "progress"
-STUCK = "sessions end before anything of the same audio is final; it is kept, and heard again each time"
-STUCK_REMEDY = "look at the network; where sessions end after a fixed time, set rotation.session_seconds_max below it"
 
 
 class Fatal(Exception):
@@ -112,13 +107,9 @@ class Sessions:
         self._hush = hush
         self.records = SessionRecords(provider=provider, journal=journal, clock=clock, log=log)
         """What is told of them."""
+        self._offers = Offers(provider=provider, journal=journal, records=self.records, clock=clock, log=log)
         self._last_rule = ""
         """How the stream's last session ended: what may happen once may happen to each stream once."""
-        self._fruitless: tuple[int, int] = (-1, 0)
-        """Where audio begins that was offered without any answer, and how often."""
-        self._stuck_times = 0
-        self._stuck_at = -1
-        """Where a session began that got nowhere: another one that gets no further was not healthy, however long."""
 
     async def open(
         self, nursery: trio.Nursery, *, late: bool = False, reserved: bool = False, once: bool = False
@@ -157,9 +148,8 @@ class Sessions:
         assert session.ended is not None
         failure = session.ended.failure
         rule = self._judged(failure, session.ended.ready_seconds)
+        await self._offers.ended(session, rule)
         self._refill(session)
-        await self._tell_progress(session)
-        await self._bound_offers(session, rule)
         await self.records.ended(session, rule)
         return rule
 
@@ -238,52 +228,22 @@ class Sessions:
                 pass
         return rule
 
-    async def _bound_offers(self, session: Session, rule: Rule) -> None:
-        """The same audio, offered twice and never answered, is given up: music must not pile up for ever."""
-        assert session.ended is not None
-        # A connection that broke in the meantime is no answer that failed to come.
-        failure = session.ended.failure
-        waited = rule.name in (transport.STALLED, transport.DRAIN_DEADLINE)
-        unanswered = waited or (failure.asked and failure.close_code == NORMAL)
-        if session.settled_samples or session.sent == session.start or not unanswered:
-            return
-        start, offers = self._fruitless
-        offers = offers + 1 if start == session.start else 1
-        self._fruitless = (session.start, offers)
-        if offers >= OFFERS_MAX:
-            await self._journal.give_up(session.start, session.sent)
-            await self.records.tell("unheard", "the provider was sent this audio twice and never answered")
-
     def _refill(self, session: Session) -> None:
         """Healthy time clears the record, however the session ended."""
         assert session.ended is not None
-        stuck = session.sent > session.start and not session.settled_samples
-        session.stuck = stuck and self._stuck_at == session.start
-        self._stuck_at = session.start if stuck else -1
         if self._healthy_seconds(session) >= HEALTHY_SECONDS:
             self.provider.backoff.clear()
         if session.ended.ready_seconds >= HEALTHY_BUDGET_SECONDS:
             self.provider.budget.restore()
 
-    async def _tell_progress(self, session: Session) -> None:
-        """Tell once that sessions get no further, and once that they do again."""
-        if session.stuck:
-            self._stuck_times += 1
-            if self._stuck_times == STUCK_TIMES:
-                await self.records.tell("stuck", STUCK, STUCK_REMEDY, subject=STUCK_SUBJECT)
-        elif session.settled_samples:
-            told, self._stuck_times = self._stuck_times >= STUCK_TIMES, 0
-            if told:
-                await self.records.tell("back", "words become final again", subject=STUCK_SUBJECT)
-
     def _healthy_seconds(self, session: Session) -> float:
         """How long it was healthy: not at all where it, like the one before, got no further with the same audio."""
         assert session.ended is not None
         seconds = session.ended.ready_seconds
-        return 0.0 if session.stuck and seconds < HEALTHY_BUDGET_SECONDS else seconds
+        return 0.0 if session.offer.stuck and seconds < HEALTHY_BUDGET_SECONDS else seconds
 
     def _new_session(self, late: bool) -> Session:
-        return Session(
+        session = Session(
             name=self._journal.new_session(),
             dialect=self.provider.dialect,
             key=self.provider.key,
@@ -293,11 +253,17 @@ class Sessions:
             clock=self._clock,
             connect=self._connect,
             fetch=self._fetch,
-            deliver=self._transcript.deliver,
+            deliver=self._deliver,
             log=self._log,
             late=late,
             hush=None if late else self._hush,
         )
+        self._offers.begin(session)
+        return session
+
+    def _deliver(self, session: Session, events: list[Event]) -> None:
+        self._offers.answered(session, events)
+        self._transcript.deliver(session, events)
 
 
 def final(rule: Rule) -> Rule:

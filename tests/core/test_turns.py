@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stenod.core.sentmap import SentMap
-from stenod.core.turns import PlacedWord, force_due, in_order, place, scoped
+from stenod.core.timeline import Span
+from stenod.core.turns import PlacedWord, force_due, in_order, parted, place, scoped
 
 RATE = 1000
 
@@ -131,3 +132,28 @@ def test_printed_starts_are_in_order() -> None:
     words = (PlacedWord("a", 10, 20), PlacedWord("b", 30, 60))
     assert (PlacedWord("a", 40, 40), PlacedWord("b", 40, 60)) == in_order(words, 40)
     assert words == in_order(words, 0)
+
+
+@pytest.mark.parametrize(
+    ("words", "parts"),
+    [
+        ([(0, 500), (600, 1000), (3000, 3400)], [[(0, 500), (600, 1000)], [(3000, 3400)]]),
+        ([(600, 1300), (2400, 3400), (3500, 3900)], [[(600, 1000)], [(3000, 3400), (3500, 3900)]]),
+        ([(600, 900), (950, 3200)], [[(600, 900)], [(3000, 3200)]]),
+        ([(600, 900), (900, 3000)], [[(600, 900), (900, 3000)]]),
+        ([(3000, 3300), (3400, 3900)], [[(3000, 3300), (3400, 3900)]]),
+        ([(600, 900), (3100, 3300), (6200, 6300)], [[(600, 900)], [(3100, 3300)], [(6200, 6300)]]),
+        ([(600, 900), (6200, 6300)], [[(600, 900)], [(6200, 6300)]]),
+    ],
+)
+def test_no_turn_goes_on_over_what_was_lost(words: list[tuple[int, int]], parts: list[list[tuple[int, int]]]) -> None:
+    """A gap from 1000 to 3000 and one from 4000 to 6000: what padding reaches into is in neither part."""
+    found = parted([PlacedWord("word", *word) for word in words], [Span(1000, 3000), Span(4000, 6000)])
+    assert parts == [[(word.start, word.end) for word in part] for part in found]
+
+
+def test_a_turn_without_a_gap_is_whole() -> None:
+    """One part, as it was; nothing of nothing."""
+    words = (PlacedWord("one", 0, 500), PlacedWord("two", 600, 900))
+    assert [words] == parted(words, [])
+    assert [] == parted((), [Span(1000, 3000)])

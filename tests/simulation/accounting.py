@@ -13,9 +13,9 @@ from fakes.mumbling import meant, sounds
 from fakes.world import RATE, World
 from stenod.core.audit import Audit, Stock, audit
 from stenod.core.timeline import State
+from stenod.core.turns import LOST_SECONDS
 from stenod.emulator import log
 from stenod.emulator.oracle import words_between
-from stenod.tasks.pacer import LOST_SECONDS
 
 TIME_SECONDS_MAX = 0.06
 ATTEMPTS_MAX = 8

@@ -10,7 +10,7 @@ from fakes.journal import RATE, Disk, status
 from fakes.source import speech
 from stenod.core import records
 from stenod.core.sentmap import SentMap
-from stenod.core.timeline import FOREVER, Settled, State
+from stenod.core.timeline import FOREVER, Cause, Settled, State
 from stenod.providers.base import Event, Final, Heard, Notice, Partial, Revision, SpokenWord
 from stenod.tasks.transcript import QUEUE_MAX, Transcript, TranscriptBehind
 
@@ -343,3 +343,21 @@ async def test_the_queue_has_a_bound(autojump_clock: trio.abc.Clock, nursery: tr
         desk.deliver(session, Heard(1.0))
     with pytest.raises(TranscriptBehind, match="wait for the disk"):
         desk.deliver(session, Heard(1.0))
+
+
+async def test_a_turn_over_a_gap_is_two_lines(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
+    """As when the process was killed within a sentence; a gap of less than a second parts nothing."""
+    for seconds, texts in ((1.5, ["one", "two"]), (0.5, ["One, two."])):
+        desk = Desk(nursery, seconds=2.0)
+        await desk.journal.gap(round(seconds * RATE), Cause.STOPPED)
+        desk.journal.append(speech(0, 2 * RATE))
+        session = desk.session("a", 0.0, 2.0)
+        session.sent_map.add(round((2.0 + seconds) * RATE), 2 * RATE)
+        words = (SpokenWord("one", 1.0, 1.5), SpokenWord("two", 2.5, 3.0))
+        desk.deliver(session, Final(0, "One, two.", words), Heard(3.0))
+        desk.deliver(session, Revision(0, ("A", "B")))
+        await desk.transcript.close(session)
+        assert texts == desk.texts
+        assert ([] if len(texts) > 1 else [["A", "B"]]) == [
+            [speaker.rpartition("/")[2] for speaker in line["speakers"]] for line in desk.disk.lines("revision")
+        ]

@@ -180,6 +180,16 @@ class Timeline:
             if span.state is state and span.end > start
         ]
 
+    def gaps(self, start: int, end: int) -> list[Span]:
+        """What was lost from within [start, end) on; gaps that touch are one here."""
+        joined: list[Span] = []
+        for span in self.settled_as(State.GAP, start):
+            if joined and joined[-1].end == span.start:
+                joined[-1] = Span(joined[-1].start, span.end)
+            elif span.start < end:
+                joined.append(span)
+        return joined
+
     def pending_count(self) -> int:
         """Samples that are still to be transcribed."""
         return sum(span.count for span in self.pending(0, self.tail)) if self.tail else 0

@@ -8,9 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from stenod.core.timeline import Span
+
 FORCE_PAUSE_SECONDS = 0.1
 """A turn is only ever ended in the quiet: ended within a word, it would be two halves, and no later session says it
 whole. Speech without any pause just stays in the journal for longer."""
+LOST_SECONDS = 1.0
+"""Of what was lost, so much is heard as silence at most; no turn reaches over so much of it."""
 
 
 class Position(Protocol):
@@ -77,3 +81,23 @@ def scoped(session: str, speaker: str | None) -> str | None:
 def force_due(open_seconds: float, pause_seconds: float, seconds_max: float) -> bool:
     """Whether a turn that has been open this long is to be ended by us now."""
     return open_seconds >= seconds_max and pause_seconds >= FORCE_PAUSE_SECONDS
+
+
+def parted(words: Sequence[PlacedWord], lost: Sequence[Span]) -> list[tuple[PlacedWord, ...]]:
+    """Return the parts of a turn between the stretches that were lost, which come in order; none is empty.
+
+    A provider that had said nothing of the turn could not be told to end it. Padding reaches into what was lost, and a
+    word that ends behind it was said behind it: no part lies there.
+    """
+    parts: list[tuple[PlacedWord, ...]] = []
+    rest = tuple(words)
+    for gap in lost:
+        count = next((index for index, word in enumerate(rest) if word.end > gap.end), len(rest))
+        before, after = rest[:count], rest[count:]
+        if not after or not before:
+            continue
+        parts.append(
+            tuple(replace(word, start=min(word.start, gap.start), end=min(word.end, gap.start)) for word in before)
+        )
+        rest = in_order(after, gap.end)
+    return [*parts, rest] if rest else parts

@@ -139,6 +139,10 @@ class Journal:
         """How many samples are lost from `start` on."""
         return self._timeline.lost_from(start)
 
+    def gaps(self, start: int, end: int) -> list[Span]:
+        """What was lost from within [start, end) on."""
+        return self._timeline.gaps(start, end)
+
     def pending_seconds(self) -> float:
         """How much is still to be transcribed."""
         return self._timeline.pending_count() / self.rate

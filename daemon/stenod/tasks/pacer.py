@@ -16,16 +16,13 @@ from stenod.core.level import LevelMeter
 from stenod.core.pacing import RateRule
 from stenod.core.sentmap import SentMap
 from stenod.core.timeline import FOREVER, Span
-from stenod.core.turns import force_due
+from stenod.core.turns import LOST_SECONDS, force_due
 from stenod.providers.base import Conversation
 from stenod.tasks.hush import Hush
 from stenod.tasks.journal import Journal
 from stenod.tasks.link import Link
 from stenod.tasks.silence import send_silence
 from stenod.tasks.waiting import first_of
-
-LOST_SECONDS = 1.0
-"""How much silence stands for what was lost, at most."""
 
 
 class Pacer:

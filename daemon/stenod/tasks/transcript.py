@@ -14,7 +14,7 @@ import trio
 from stenod.core import records
 from stenod.core.records import Record
 from stenod.core.timeline import Cause, State
-from stenod.core.turns import PlacedWord, in_order, place, scoped
+from stenod.core.turns import LOST_SECONDS, PlacedWord, in_order, parted, place, scoped
 from stenod.providers.base import Event, Final, Heard, Partial, Revision, SpokenWord
 from stenod.tasks.journal import Journal
 from stenod.tasks.session import Session
@@ -119,14 +119,15 @@ class Transcript:
         """One message, one transaction."""
         session = seat.session
         new: list[Record] = []
-        turns: list[int] = []
+        turns: list[int | None] = []
         settle: list[Settlement] = []
         for event in events:
             match event:
                 case Final():
-                    final = await self._final(seat, event)
-                    new += [] if final is None else [final]
-                    turns += [] if final is None else [event.turn]
+                    finals = await self._finals(seat, event)
+                    new += finals
+                    # No record of a turn in parts can be revised as a whole.
+                    turns += [event.turn] if len(finals) == 1 else [None] * len(finals)
                 case Heard():
                     settle += self._settlements(session, event)
                 case Revision() if event.turn in seat.identities:
@@ -142,7 +143,8 @@ class Transcript:
         session.settled_samples += settled
         for turn, record in zip(turns, written, strict=True):
             if isinstance(record, records.Final):
-                seat.identities[turn] = record.id
+                if turn is not None:
+                    seat.identities[turn] = record.id
                 self.last_final_at = record.ended_at
         while len(seat.identities) > REVISABLE_MAX:
             del seat.identities[next(iter(seat.identities))]
@@ -154,22 +156,37 @@ class Transcript:
         trusted = [(max(span.start, session.start), min(span.end, limit)) for span in spans]
         return [(start, end, State.TRANSCRIBED, None) for start, end in trusted if start < end]
 
-    async def _final(self, seat: _Seat, event: Final) -> records.Final | None:
-        """Return the record of a turn, without what is printed already and what the successor says whole."""
+    async def _finals(self, seat: _Seat, event: Final) -> list[records.Final]:
+        """Return the record of a turn, without what is printed already and what the successor says whole.
+
+        Where audio was lost in its midst, there is one for each side: nobody has said both in one breath.
+        """
         placed = self._placed(seat, event.words)
         seat.earliest = placed[-1].start
         words = tuple(word for word in placed if word.end <= seat.session.trusted_until)
         kept, doubtful = await seat.sewing.sew(words)
         if not kept:
-            return None
-        text = event.text if kept == placed else " ".join(word.text for word in kept)
+            return []
+        least = round(LOST_SECONDS * self._journal.rate)
+        lost = [gap for gap in self._journal.gaps(kept[0].start, kept[-1].end) if gap.count >= least]
+        return [
+            self._record(seat, part, event, event.text if part == placed else None, doubtful=doubtful)
+            for part in parted(kept, lost)
+        ]
+
+    def _record(
+        self, seat: _Seat, words: Sequence[PlacedWord], event: Final, text: str | None, *, doubtful: bool
+    ) -> records.Final:
+        """`text`: as the provider has put it, where these are all its words."""
+        if text is None:
+            text = " ".join(word.text for word in words)
         if not seat.session.late:
-            kept = in_order(kept, self._latest)
-            self._latest = max(self._latest, kept[-1].start)
+            words = in_order(words, self._latest)
+            self._latest = max(self._latest, words[-1].start)
         return records.Final(
-            **self._turn(seat, kept, event, text),
+            **self._turn(seat, words, event, text),
             doubtful=doubtful,
-            recovered=self._journal.recovered(kept[0].start),
+            recovered=self._journal.recovered(words[0].start),
         )
 
     async def _remember(self) -> None:

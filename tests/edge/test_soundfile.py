@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from stenod.core.source import Block, SourceError
+from stenod.core.source import Block, SourceBroken, SourceError
 from stenod.edge.soundfile import SoundFile, sample
 
 
@@ -57,7 +57,7 @@ async def test_a_file_is_read_bit_for_bit_in_tenths_of_a_second(wav: Path) -> No
 
     assert [block.frames for block in blocks] == [1600] * 10
     assert noise(16000).tobytes() == b"".join(block.pcm for block in blocks)
-    assert (source.live, source.ends, source.note) == (False, True, None)
+    assert (source.live, source.ends) == (False, True)
     assert f"file {wav}" == source.description
     assert blocks[0].monotonic is None
 
@@ -108,21 +108,46 @@ async def test_a_position_at_or_past_the_end_is_the_end(wav: Path, position_seco
     assert len(await samples_of(wav, position_seconds)) == 0
 
 
-@pytest.mark.parametrize("suffix", ["wav", "flac"])
-async def test_a_truncated_file_is_read_as_far_as_it_goes(tmp_path: Path, suffix: str) -> None:
-    """A recording that broke off loses its end (at most a block of what is there), and nothing crashes."""
+@pytest.mark.parametrize(
+    ("suffix", "told"),
+    [
+        ("wav", "64000 bytes of 128000 are there, which are 2.0 s"),
+        ("aiff", "are there, which are 2.0 s"),
+        ("flac", "decoder lost sync"),
+        ("mp3", "s of 4.0 s are there"),
+    ],
+)
+async def test_a_truncated_file_is_read_as_far_as_it_goes(tmp_path: Path, suffix: str, told: str) -> None:
+    """A recording that broke off loses its end (at most a block of what is there), and says what is missing."""
     path = tmp_path / f"broken.{suffix}"
     soundfile.write(path, noise(64000), 16000)
     whole = path.read_bytes()
-    path.write_bytes(whole[: len(whole) // 2 + 1])
-    source = SoundFile(path, offload=inline)
-
-    got = b"".join(block.pcm for block in await blocks_of(source))
-
+    path.write_bytes(whole[: len(whole) // 2 + 22])
+    got, said = b"", ""
+    async with SoundFile(path, offload=inline).open(0.0) as reader:
+        try:
+            while (block := await reader.read()) is not None:
+                got += block.pcm
+        except SourceBroken as broken:
+            said = str(broken)
+    assert "breaks off before its end: " in said
+    assert told in said
     assert 32000 - 4096 - 1600 <= len(got) // 2 <= 32000
-    assert noise(64000).tobytes()[: len(got)] == got
-    if suffix == "flac":
-        assert "broken before its end at 4.0 s" in source.note
+    if suffix != "mp3":
+        assert noise(64000).tobytes()[: len(got)] == got
+
+
+def rewrite_length(wav: Path, promised: int) -> None:
+    content = wav.read_bytes()
+    at = content.index(b"data") + 4
+    wav.write_bytes(content[:at] + promised.to_bytes(4, "little") + content[at + 4 :])
+
+
+@pytest.mark.parametrize("promised", [0xFFFF_FFFF, 0x7FFF_FFFF])
+async def test_a_file_whose_writer_did_not_know_its_length_is_whole(wav: Path, promised: int) -> None:
+    """A recorder that writes into a pipe cannot go back to the header."""
+    rewrite_length(wav, promised)
+    assert 16000 == len(await samples_of(wav))
 
 
 def written(path: Path, content: bytes) -> Path:

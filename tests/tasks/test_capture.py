@@ -11,7 +11,7 @@ from fakes.clock import WALL_AT_START, FakeClock
 from fakes.journal import Disk, troubled
 from fakes.log import FakeLog
 from fakes.source import ScriptedSource, Step, block, speech
-from stenod.core.source import READ_AHEAD_SECONDS, SourceError, SourceLost
+from stenod.core.source import READ_AHEAD_SECONDS, SourceBroken, SourceError, SourceLost
 from stenod.core.timeline import Cause, Settled, Span, State
 from stenod.tasks.capture import Capture
 from stenod.tasks.journal import Journal
@@ -431,3 +431,12 @@ async def test_a_device_that_is_back_after_a_restart(autojump_clock: trio.abc.Cl
     await studio.run(5.0)
     assert ["lost", "back"] == studio.statuses
     assert studio.journal.mended("provider")
+
+
+async def test_a_file_that_breaks_off_is_told(autojump_clock: trio.abc.Clock) -> None:
+    """What came is all there is: it ends as any other, and a person reads why."""
+    source = ScriptedSource([then(at_once(0, 3), SourceBroken("file talk.wav breaks off"))], live=False, ends=True)
+    studio = Studio(source)
+    await studio.capture.run()
+    assert (3000, True) == (studio.journal.tail, studio.journal.finished)
+    assert ["file talk.wav breaks off"] == [fields["reason"] for fields in studio.log.of("input.broken")]

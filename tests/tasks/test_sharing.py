@@ -10,7 +10,7 @@ from fakes.clock import FakeClock
 from fakes.journal import Disk
 from fakes.log import FakeLog
 from fakes.source import ScriptedSource, Step, block, speech
-from stenod.core.source import Block, Source, SourceError, SourceLost
+from stenod.core.source import Block, Source, SourceBroken, SourceError, SourceLost
 from stenod.core.timeline import Cause, State
 from stenod.tasks.capture import Capture
 from stenod.tasks.sharing import BLOCKS_MAX, SharedSource
@@ -144,7 +144,7 @@ async def test_what_was_dropped_is_told_with_the_next_block(
     assert [0] * BLOCKS_MAX + [207] == rest
 
 
-@pytest.mark.parametrize("failure", [LOST, SourceError("no such device", 78)])
+@pytest.mark.parametrize("failure", [LOST, SourceError("no such device", 78), SourceBroken("cut off")])
 async def test_each_is_told_of_a_failure(
     autojump_clock: trio.abc.Clock, nursery: trio.Nursery, failure: Exception
 ) -> None:

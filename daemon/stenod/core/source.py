@@ -4,6 +4,7 @@ A source is opened at a position, read block by block, and ends, fails or is los
 
 * `read()` returns a `Block`; blocks follow each other without a hole unless one says `dropped`.
 * `read()` returns None: the source has ended for good (end of a file, of standard input).
+* `SourceBroken`: it has ended for good, and before its time (a file that was cut off); what came is all there is.
 * `SourceLost`: it stopped, and opening it again may help (an unplugged microphone, a child that died).
 * `SourceError`: opening it again cannot help before a person acts; it carries the remedy and the exit code.
 """
@@ -43,6 +44,10 @@ class Block:
 
 class SourceLost(Exception):
     """The source stopped delivering; opening it again may bring it back. The text says what happened."""
+
+
+class SourceBroken(Exception):
+    """The source ended before its end. The text says where, and what was promised."""
 
 
 class SourceError(Exception):

@@ -7,12 +7,14 @@ Facts, tried with libsndfile 1.2 (soundfile 0.14):
 * A read as float32 times 32768, rounded, is bit-exact for 16-bit files, and rounds and clips right for all others.
   (Read as int16, a float file comes out as zeros and ones, and 24 bits are cut, not rounded.)
 * `seek` is sample-exact for WAV, AIFF, FLAC, Ogg and MP3; a GSM file refuses it and is read up to the position.
-* A truncated WAV says its real length; a truncated FLAC or MP3 says its old one and fails, or ends, on the way.
+* A truncated WAV or AIFF says its real length, and in libsndfile's own notes what its header says: a writer into a pipe
+  cannot know, and writes the largest number. A truncated FLAC or MP3 says its old length and fails, or ends, early.
 
 Limits: blocks of a tenth of a second. A read blocks its worker thread for as long as the disk does, and cannot be
 cancelled, since nobody may close the file under it.
 """
 
+import re
 import stat
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -21,10 +23,16 @@ from typing import Any
 
 import trio
 
-from stenod.core.source import Block, Reader, SourceError
+from stenod.core.source import Block, Reader, SourceBroken, SourceError
 
 EX_DATAERR, EX_NOINPUT, EX_UNAVAILABLE = 65, 66, 69
 BLOCKS_A_SECOND = 10
+SHORT_SECONDS = 1.0
+"""An MP3 may say a little more than it has."""
+PROMISED = re.compile(r"^\s*(?:data|SSND) : (\d+) \(should be (\d+)\)", re.MULTILINE)
+"""In libsndfile's notes on a WAV or AIFF: what its header says, and what is there."""
+UNKNOWN_BYTES = 0x7FFF_0000
+"""From here on a header says that its writer did not know."""
 
 Offload = Callable[..., Awaitable[Any]]
 """`trio.to_thread.run_sync`, or whatever calls the function that it is given and returns what that returns."""
@@ -42,8 +50,6 @@ class SoundFile:
     ) -> None:
         self.path = path
         self.description = description or f"file {path}"
-        self.note: str | None = None
-        """What a person should know of the last reading: that the file broke off before its end."""
         self._offload = offload
 
     def open(self, position_seconds: float) -> AbstractAsyncContextManager[Reader]:
@@ -52,10 +58,9 @@ class SoundFile:
 
     @asynccontextmanager
     async def _opened(self, position_seconds: float) -> AsyncIterator[Reader]:
-        self.note = None
-        handle = await self._offload(_opened_at, self.path, position_seconds)
+        handle, frame = await self._offload(_opened_at, self.path, position_seconds)
         try:
-            yield _FileReader(self, handle, self._offload)
+            yield _FileReader(self, handle, frame, self._offload)
         finally:
             handle.close()  # it was only read: nothing is flushed
 
@@ -67,20 +72,20 @@ def sample(*, offload: Offload = trio.to_thread.run_sync) -> SoundFile:
 
 
 class _FileReader:
-    def __init__(self, source: SoundFile, handle: Any, offload: Offload) -> None:
+    def __init__(self, source: SoundFile, handle: Any, frame: int, offload: Offload) -> None:
         self._source = source
         self._handle = handle
         self._offload = offload
+        self._frames = frame
+        """Read so far, or passed over."""
 
     async def read(self) -> Block | None:
-        if self._source.note is not None:
-            return None
-        pcm, broken = await self._offload(_next_pcm, self._handle)
-        if broken:
-            at = self._handle.frames / self._handle.samplerate
-            self._source.note = f"{self._source.description} is broken before its end at {at:.1f} s: {broken}"
+        pcm, fault = await self._offload(_next_pcm, self._handle)
         if not pcm:
+            if fault := fault or _shortfall(self._handle, self._frames):
+                raise SourceBroken(f"{self._source.description} breaks off before its end: {fault}")
             return None
+        self._frames += len(pcm) // (2 * self._handle.channels)
         return Block(pcm=pcm, rate=self._handle.samplerate, channels=self._handle.channels)
 
 
@@ -98,7 +103,18 @@ def _next_pcm(handle: Any) -> tuple[bytes, str]:
     return np.minimum(np.rint(sure * np.float32(32768)), 32767).astype("<i2").tobytes(), ""
 
 
-def _opened_at(path: Path, position_seconds: float) -> Any:
+def _shortfall(handle: Any, frames: int) -> str:
+    """Return what is missing of a file that was read to its end, or nothing."""
+    rate = handle.samplerate
+    if handle.frames - frames >= SHORT_SECONDS * rate:
+        return f"{frames / rate:.1f} s of {handle.frames / rate:.1f} s are there"
+    for promised, found in PROMISED.findall(handle.extra_info):
+        if int(found) < int(promised) < UNKNOWN_BYTES:
+            return f"{int(found)} bytes of {promised} are there, which are {frames / rate:.1f} s"
+    return ""
+
+
+def _opened_at(path: Path, position_seconds: float) -> tuple[Any, int]:
     _check_readable(path)
     try:
         import soundfile
@@ -115,8 +131,9 @@ def _opened_at(path: Path, position_seconds: float) -> Any:
         handle.close()
         msg = f"cannot read file {path}: it has no samples; was its recording stopped early?"
         raise SourceError(msg, EX_DATAERR)
-    _move(handle, min(round(position_seconds * handle.samplerate), handle.frames))
-    return handle
+    frame = min(round(position_seconds * handle.samplerate), handle.frames)
+    _move(handle, frame)
+    return handle, frame
 
 
 def _check_readable(path: Path) -> None:

@@ -13,7 +13,7 @@ from stenod.core import records
 from stenod.core.clock import Clock, Moment
 from stenod.core.health import Device
 from stenod.core.log import Log
-from stenod.core.source import READ_AHEAD_SECONDS, Block, Reader, Source, SourceLost
+from stenod.core.source import READ_AHEAD_SECONDS, Block, Reader, Source, SourceBroken, SourceLost
 from stenod.tasks.intake import Converter, Intake
 from stenod.tasks.journal import Journal
 from stenod.tasks.levels import Levels
@@ -107,6 +107,9 @@ class Capture:
                             self._log.warning("input.known", source=self._source.description, position_seconds=position)
                         return
                     reason = f"{self._source.description} ended"
+                except SourceBroken as broken:
+                    self._log.warning("input.broken", reason=str(broken))
+                    return
                 except SourceLost as lost:
                     reason = str(lost)
                 losses = 0 if self.turned_at - opened_at >= STEADY_SECONDS else losses

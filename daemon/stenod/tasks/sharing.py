@@ -17,7 +17,7 @@ from dataclasses import replace
 
 import trio
 
-from stenod.core.source import Block, Reader, Source, SourceError, SourceLost
+from stenod.core.source import Block, Reader, Source, SourceBroken, SourceError, SourceLost
 
 BLOCKS_MAX = 500
 """What waits for a capture at most: 10 s of a microphone. Captures come back to a lost source at most 2 s apart."""
@@ -68,7 +68,7 @@ class SharedSource:
                     while (block := await reader.read()) is not None:
                         for feed in opening.feeds:
                             await feed.hand(block, patient=not self._source.clocked)
-        except (SourceLost, SourceError) as failure:
+        except (SourceBroken, SourceLost, SourceError) as failure:
             opening.failure = failure
         for feed in opening.feeds:
             feed.end()
@@ -136,7 +136,7 @@ class _Opening:
         self.feeds = [_Feed() for _ in range(captures)]
         self.listeners = captures
         self.scope = trio.CancelScope()
-        self.failure: SourceLost | SourceError | None = None
+        self.failure: SourceBroken | SourceLost | SourceError | None = None
         """Why it ended, unless the source itself did."""
 
 
@@ -154,5 +154,7 @@ class _ShareReader:
                     return None
                 case SourceError() as error:
                     raise SourceError(str(error), error.exit_code) from None
+                case SourceBroken() as broken:
+                    raise SourceBroken(str(broken)) from None
                 case lost:
                     raise SourceLost(str(lost)) from None

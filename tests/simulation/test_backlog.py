@@ -142,3 +142,21 @@ def test_partials_come_before_their_finals() -> None:
     partials = world.output.of("partial")
     assert len(partials) > 60
     assert {partial["session"] for partial in partials} == {final["session"] for final in world.output.of("final")}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("provider", ["assemblyai", "assemblyai-v2", "deepgram", "deepgram-flux"])
+def test_live_words_before_the_share_of_a_session_that_dies(provider: str) -> None:
+    """It went live while the device was away, said two seconds of what was before, and died: the late one knows."""
+    routes = ((75.0, 100.0), (119.0, 140.0))
+    dials = tuple(DialFault(kind="route", start=start, end=end) for start, end in routes)
+    cuts = tuple(Fault(kind="drop", wall=start, count=2) for start, _ in routes)
+    world = simulate(
+        provider=provider,
+        plan="continuous",
+        seconds=200.0,
+        faults=cuts,
+        dial_faults=dials,
+        device_outages=((91.27, 103.92),),
+    )
+    account(world)

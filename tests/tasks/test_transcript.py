@@ -361,3 +361,18 @@ async def test_a_turn_over_a_gap_is_two_lines(autojump_clock: trio.abc.Clock, nu
         assert ([] if len(texts) > 1 else [["A", "B"]]) == [
             [speaker.rpartition("/")[2] for speaker in line["speakers"]] for line in desk.disk.lines("revision")
         ]
+
+
+async def test_words_before_the_share_are_accounted_for(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
+    """A session at the tail hears a little of what a late one will: what it prints of that is not printed again.
+
+    Only from the end of its first word on: that word may be padded over one before it, which nobody has said.
+    """
+    desk = Desk(nursery)
+    session = desk.session("a", 4.0, 10.0)
+    session.start = 6 * RATE
+    desk.deliver(session, final("torn", 0.1, 0.5), Heard(0.5))
+    desk.deliver(session, final("one", 0.8, 1.2, turn=1), final("two", 1.3, 1.6, turn=2), Heard(1.7))
+    await desk.transcript.close(session)
+    assert ["one", "two"] == desk.texts
+    assert [Settled(5200, 5700, HEARD)] == desk.journal.settled()

@@ -13,7 +13,7 @@ import trio
 
 from stenod.core import records
 from stenod.core.records import Record
-from stenod.core.timeline import Cause, State
+from stenod.core.timeline import FOREVER, Cause, State
 from stenod.core.turns import LOST_SECONDS, PlacedWord, in_order, parted, place, scoped
 from stenod.providers.base import Event, Final, Heard, Partial, Revision, SpokenWord
 from stenod.tasks.journal import Journal
@@ -46,6 +46,8 @@ class _Seat:
     """Turn to the id of its last record, for revisions."""
     earliest: int = 0
     """Starts are in order within a session."""
+    accounts_from: int = FOREVER
+    """Where its words begin that lie before its share, and that nobody else has said: they are accounted for too."""
 
 
 class Transcript:
@@ -129,7 +131,7 @@ class Transcript:
                     # No record of a turn in parts can be revised as a whole.
                     turns += [event.turn] if len(finals) == 1 else [None] * len(finals)
                 case Heard():
-                    settle += self._settlements(session, event)
+                    settle += self._settlements(seat, event)
                 case Revision() if event.turn in seat.identities:
                     identity = seat.identities[event.turn]
                     speakers = tuple(scoped(session.name, speaker) for speaker in event.speakers)
@@ -149,11 +151,12 @@ class Transcript:
         while len(seat.identities) > REVISABLE_MAX:
             del seat.identities[next(iter(seat.identities))]
 
-    def _settlements(self, session: Session, event: Heard) -> list[Settlement]:
+    def _settlements(self, seat: _Seat, event: Heard) -> list[Settlement]:
         """What is transcribed now: never what a cut may have halved, nor what others account for."""
+        session = seat.session
         spans = session.sent_map.covered(event.until)
-        limit = min(session.trusted_until, session.share_end)
-        trusted = [(max(span.start, session.start), min(span.end, limit)) for span in spans]
+        first, limit = min(session.start, seat.accounts_from), min(session.trusted_until, session.share_end)
+        trusted = [(max(span.start, first), min(span.end, limit)) for span in spans]
         return [(start, end, State.TRANSCRIBED, None) for start, end in trusted if start < end]
 
     async def _finals(self, seat: _Seat, event: Final) -> list[records.Final]:
@@ -167,6 +170,8 @@ class Transcript:
         kept, doubtful = await seat.sewing.sew(words)
         if not kept:
             return []
+        # Its first word may be padded: only from its end on is all that was heard printed.
+        seat.accounts_from = min(seat.accounts_from, kept[0].end)
         least = round(LOST_SECONDS * self._journal.rate)
         lost = [gap for gap in self._journal.gaps(kept[0].start, kept[-1].end) if gap.count >= least]
         return [

@@ -520,3 +520,21 @@ async def test_silence_that_is_sent_while_it_waits_counts(
     await trio.sleep(100.0)
     assert (60_000, 20 * 300) == (booth.pacer.sent, booth.sent_map.injected)
     booth.check()
+
+
+@pytest.mark.parametrize(("rest", "sent"), [(49, 1000), (50, 1050), (99, 1099)])
+async def test_the_rest_does_not_wait_for_a_source_that_rests(
+    autojump_clock: trio.abc.Clock, nursery: trio.Nursery, rest: int, sent: int
+) -> None:
+    """Silence may be heard next and end the turn: the last word is whole by then, as far as no filling is needed."""
+    booth = Booth()
+    nursery.start_soon(booth.run)
+    booth.record(speech(0, 1000 + rest))
+    await trio.sleep(0.7)
+    assert booth.streamed() == [(0, 1000)]
+    await trio.sleep(0.3)
+    assert booth.streamed() == [(0, sent)]
+    booth.record(speech(1000 + rest, 150))
+    await trio.sleep(0.3)
+    assert booth.pacer.sent == sent + 100
+    booth.check()

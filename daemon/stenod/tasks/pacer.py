@@ -8,6 +8,8 @@ What was lost is heard as silence, a second of it at most, and a turn that was o
 said before it and long after would be one sentence that nobody has said.
 """
 
+import math
+
 import trio
 
 from stenod.core.chunking import Chunk, ChunkRule, next_chunk
@@ -23,6 +25,9 @@ from stenod.tasks.journal import Journal
 from stenod.tasks.link import Link
 from stenod.tasks.silence import send_silence
 from stenod.tasks.waiting import first_of
+
+REST_SECONDS = 0.8
+"""So long without any audio, and a rest that may be sent is: a turn that silence ends next has heard its last word."""
 
 
 class Pacer:
@@ -88,6 +93,7 @@ class Pacer:
 
     async def run(self, link: Link) -> None:
         """Return when everything before `end` has been sent."""
+        rested = False
         while self.sent < self.end:
             pulse = self._journal.pulse()
             more = self._hush is not None and await self._hush.listen(self.sent)
@@ -98,6 +104,9 @@ class Pacer:
                 if self._finds_pause(run):
                     continue
                 chunk = next_chunk(run.count, last=self._is_last(run), rule=self._chunk_rule)
+                if chunk is None and rested and run.count >= self._chunk_rule.least:
+                    chunk = Chunk(run.count)
+                rested = False
                 if chunk is not None:
                     await self._send(chunk, link)
                     continue
@@ -107,7 +116,10 @@ class Pacer:
                 break
             await self._end_turn_in_quiet(link)
             self.idle = True
-            await (pulse.wait() if self._cut.is_set() else first_of(pulse, self._cut))
+            enough = run is not None and run.count >= self._chunk_rule.least
+            with trio.move_on_after(REST_SECONDS if enough else math.inf) as rest:
+                await (pulse.wait() if self._cut.is_set() else first_of(pulse, self._cut))
+            rested = rest.cancelled_caught
             self.idle = False
 
     def _is_last(self, run: Span) -> bool:

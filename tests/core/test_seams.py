@@ -17,6 +17,7 @@ from stenod.core.seams import (
     OVERLAP_SECONDS,
     Sewn,
     end_seam_at,
+    live_start,
     replay_end,
     replay_start,
     seam_at,
@@ -281,6 +282,21 @@ def test_a_plosive_is_no_quiet_point() -> None:
     assert 2 * RATE == replay_start(loud(1.0) + quiet(0.16) + loud(0.84), loud(0.1), 4 * RATE, RATE)
 
 
+@pytest.mark.parametrize(
+    ("audio", "found"),
+    [
+        (loud(1.8) + quiet(0.2), 3.91),
+        (loud(1.0) + quiet(1.0), 3.91),
+        (loud(1.0) + quiet(0.2) + loud(0.8), 3.11),
+        (loud(1.9) + quiet(0.1), None),
+        (loud(2.0), None),
+    ],
+)
+def test_where_a_live_session_parts_from_the_late_one(audio: bytes, found: float | None) -> None:
+    """Within the quiet, not at its end: the sound of a stop may be about to come, and each would hear half of it."""
+    assert (None if found is None else round(found * RATE)) == live_start(audio, 4 * RATE, RATE)
+
+
 def test_no_replay_of_real_speech_begins_in_the_quiet_within_a_word() -> None:
     """Wherever the last final ended, the replay begins between words, or two seconds before.
 
@@ -296,6 +312,20 @@ def test_no_replay_of_real_speech_begins_in_the_quiet_within_a_word() -> None:
             begun += 1
             assert not [one.text for one in words if one.start + RATE // 10 < start < one.end - RATE // 10]
     assert begun > 200
+
+
+def test_a_live_session_begins_before_the_sound_of_a_stop() -> None:
+    """Wherever the tail is: at least a twentieth before a word's loud sound, so that it is heard whole."""
+    pcm, words = sample_audio()
+    overlap = round(OVERLAP_SECONDS * RATE)
+    begun, torn = 0, []
+    for tail in range(overlap, len(pcm) // 2, RATE // 100):
+        start = live_start(pcm[2 * (tail - overlap) : 2 * tail], tail, RATE)
+        if start is not None:
+            begun += 1
+            torn += [one.text for one in words if one.start + RATE // 20 < start < one.end - RATE // 20]
+    assert begun > 1000
+    assert [] == torn
 
 
 def sample_audio() -> tuple[bytes, list[PlacedWord]]:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from stenod.core.level import quiet_runs
+from stenod.core.level import QUIET_RUN_SECONDS, quiet_runs
 from stenod.core.timeline import FOREVER
 from stenod.core.turns import PlacedWord
 
@@ -100,6 +100,19 @@ def replay_start(before: bytes, after: bytes, settled: int, rate: int) -> int:
         return middle
     goes_on = end + edge > settled + len(after) // 2
     return settled if goes_on else min(settled, max(middle, end - edge))
+
+
+def live_start(before: bytes, tail: int, rate: int) -> int | None:
+    """Return the last quiet point of audio that ends at `tail`, or None: where two sessions part that hear no overlap.
+
+    Nobody knows yet what comes at the tail: a pause goes on, or a stop's closure ends and its sound begins. So they
+    part half the shortest quiet point before its end, or in its middle.
+    """
+    runs = quiet_runs(before, rate)
+    if not runs:
+        return None
+    start, end = (tail - len(before) // 2 + place for place in runs[-1])
+    return max((start + end) // 2, end - round(QUIET_RUN_SECONDS * rate) // 2)
 
 
 def replay_end(before: bytes, after: bytes, end: int, rate: int) -> tuple[int, int]:

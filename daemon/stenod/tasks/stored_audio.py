@@ -14,7 +14,7 @@ from typing import Protocol
 from stenod.core.clock import Clock
 from stenod.core.outage import remedy
 from stenod.core.retention import SAMPLE_BYTES, Need, RetentionLimits, surplus
-from stenod.core.seams import AFTER_SECONDS, OVERLAP_SECONDS, replay_end, replay_start
+from stenod.core.seams import AFTER_SECONDS, OVERLAP_SECONDS, live_start, replay_end, replay_start
 from stenod.core.timeline import Cause, Span, State, Timeline
 from stenod.tasks.commits import Commits
 from stenod.tasks.disk_health import DiskHealth, Part
@@ -112,21 +112,31 @@ class StoredAudio:
 
     def replay_start(self, settled: int) -> int:
         """Return where to begin a session whose first pending sample is `settled`; see `core.seams`."""
-        wanted = max(0, settled - round(OVERLAP_SECONDS * self._rate))
-        start = max(wanted, self._timeline.last_gap_end(settled))
+        start = self._heard_from(settled)
         before = self.read(start, settled - start) if settled > start else b""
         if len(before) // 2 < settled - start:
             return settled
         after = self.read(settled, round(AFTER_SECONDS * self._rate))
         return replay_start(before, after, settled, self._rate)
 
+    def _heard_from(self, place: int) -> int:
+        """Return how far back audio is looked at before a place: not beyond a gap."""
+        return max(0, place - round(OVERLAP_SECONDS * self._rate), self._timeline.last_gap_end(place))
+
     def live_start(self, tail: int) -> tuple[int, int]:
         """Return where a session's share begins that goes live at the tail, and from where on it hears.
 
-        Both are the last quiet point there, if any.
+        Both are within the last quiet point there, if any, or where audio was lost: what lies before that is another's.
         """
-        start = self.replay_start(tail)
-        return (start, start) if start > max(0, tail - round(OVERLAP_SECONDS * self._rate)) else (tail, start)
+        origin = self._heard_from(tail)
+        before = self.read(origin, tail - origin) if tail > origin else b""
+        if len(before) // 2 < tail - origin:
+            return tail, tail
+        quiet = live_start(before, tail, self._rate)
+        if quiet is not None:
+            return quiet, quiet
+        after_gap = origin > max(0, tail - round(OVERLAP_SECONDS * self._rate))
+        return (origin, origin) if after_gap else (tail, origin)
 
     def replay_end(self, end: int) -> tuple[int, int]:
         """Return up to where a session hears whose share ends at `end`, and is believed; see `core.seams`."""

@@ -90,7 +90,7 @@ def words(world: World) -> Iterator[str]:
 
 def told_apart(printed: Counter[str]) -> None:
     """Take one of two equal neighbours for the other: who says "no, no" is not misquoted by that."""
-    for name in [name for name, count in printed.items() if count > 1]:
+    for name in [name for name, count in printed.items() if count > 1 and name.startswith("w")]:
         number = int(name[1:])
         for other in (f"w{number - 1:07}", f"w{number + 1:07}"):
             if other not in printed and sounds(other) == sounds(name):

@@ -4,7 +4,7 @@ import pytest
 
 from fakes.world import DialFault, World, simulate
 from simulation.accounting import account
-from stenod.core.source import READ_AHEAD_SECONDS
+from stenod.core.source import WAITING_SECONDS_MAX
 from stenod.emulator.faults import Fault
 
 
@@ -16,8 +16,17 @@ def test_a_recording_waits_for_its_provider() -> None:
     account(world)
     assert [] == world.output.of("gap")
     assert [] == [final for final in world.output.of("final") if final["late"]]
-    assert world.seen.lag_seconds_max < READ_AHEAD_SECONDS + 1.0
+    assert world.seen.lag_seconds_max < WAITING_SECONDS_MAX + 1.0
     assert world.ended_at < 400.0 + 300.0 + 40.0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("provider", ["assemblyai", "assemblyai-v2", "deepgram", "deepgram-flux"])
+def test_a_recording_without_a_pause(provider: str) -> None:
+    """Nothing of a turn is settled for minutes: the file is read on all the same, and no silence ends the turn."""
+    world = simulate(provider=provider, live=False, seconds=150.0, plan="continuous")
+    account(world, late_words_max=0)
+    assert world.ended_at < 150.0 + 10.0
 
 
 OUTAGE = DialFault(kind="route", start=60.0, end=660.0)

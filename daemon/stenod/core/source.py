@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 READ_AHEAD_SECONDS = 60.0
-"""How far a source that is not live is read ahead of the transcript, and how far ahead of the clock a live
-standard input may run before it is taken for a file."""
+"""How far ahead of the clock a live source may run: standard input is then taken for a file, a command is held back."""
+WAITING_SECONDS_MAX = 120.0
+"""How far a source that is not live is read ahead of the transcript. A session that settles nothing for a minute is
+handed over, and looks for a pause for some time before that: it must not be without audio meanwhile."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

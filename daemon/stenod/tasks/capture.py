@@ -13,7 +13,7 @@ from stenod.core import records
 from stenod.core.clock import Clock, Moment
 from stenod.core.health import Device
 from stenod.core.log import Log
-from stenod.core.source import READ_AHEAD_SECONDS, Block, Reader, Source, SourceBroken, SourceLost
+from stenod.core.source import READ_AHEAD_SECONDS, WAITING_SECONDS_MAX, Block, Reader, Source, SourceBroken, SourceLost
 from stenod.tasks.intake import Converter, Intake
 from stenod.tasks.journal import Journal
 from stenod.tasks.levels import Levels
@@ -166,7 +166,7 @@ class Capture:
             return
         if ahead > 0 and not self._source.live:
             await trio.sleep(ahead)
-        while (self._journal.tail - self._journal.cursor) / self._journal.rate > READ_AHEAD_SECONDS:
+        while (self._journal.tail - self._journal.cursor) / self._journal.rate > WAITING_SECONDS_MAX:
             pulse = self._journal.pulse()
             await pulse.wait()
             began_at, position = self._began

@@ -11,11 +11,11 @@ from stenod.emulator.faults import Fault
 PROVIDERS = ("assemblyai", "assemblyai-v2", "deepgram", "deepgram-flux")
 
 
-def mute(sessions: int, first: float = 20.0) -> tuple[Fault, ...]:
-    """Return faults: the first session falls silent, the next ones as soon as they have accepted."""
+def mute(sessions: int, first: float = 20.0, others: float = 0.3) -> tuple[Fault, ...]:
+    """Return faults: the first session falls silent, the next ones as soon as they have accepted, or a little later."""
     return (
         Fault(kind="mute", audio=first, session=0),
-        *(Fault(kind="mute", audio=0.3, session=number) for number in range(1, sessions)),
+        *(Fault(kind="mute", audio=others, session=number) for number in range(1, sessions)),
     )
 
 
@@ -45,14 +45,33 @@ def test_silent_from_the_first_word() -> None:
 
 
 @pytest.mark.slow
-def test_another_provider_is_asked() -> None:
-    """After two sessions without an answer; the silent one is asked again when it has had time, and taken back."""
-    world = simulate(seconds=900.0, faults=mute(3), second_faults=())
+@pytest.mark.parametrize("others", [0.3, 4.0])
+@pytest.mark.parametrize("provider", ["assemblyai", "deepgram", "deepgram-flux"])
+def test_another_provider_is_asked(provider: str, others: float) -> None:
+    """After two sessions without headway; the silent one is asked again when it has had time, and taken back.
+
+    Also where it says a word before it falls silent again, and where it ends such a session itself.
+    """
+    world = simulate(
+        provider=provider, plan="continuous", seconds=900.0, faults=mute(3, others=others), second_faults=()
+    )
     hold(world)
     changes = [(at, fields["provider"]) for at, fields in world.log.of("provider.changed")]
     assert "second" == changes[0][1]
     assert changes[0][0] < 20.0 + 2 * 30.0 + 15.0
-    assert "assemblyai" == changes[-1][1]
+    assert provider == changes[-1][1]
+    assert ["lost", "back"] == states(world)[:1] + states(world)[-1:]
+
+
+@pytest.mark.slow
+def test_another_provider_refuses() -> None:
+    """Then the silent one is asked again as if it were the only one."""
+    refusals = (Fault(kind="error", code=1008, text="Unauthorized Connection: Invalid API key", count=9),)
+    world = simulate(seconds=300.0, faults=mute(3), second_faults=refusals)
+    hold(world)
+    last = [final for final in world.output.of("final") if not final["late"]][-1]
+    assert last["provider"] == "assemblyai"
+    assert world.ended_at < 300.0 + 60.0
 
 
 @pytest.mark.slow

@@ -64,6 +64,18 @@ async def test_alone_it_is_cut_by_its_moment(autojump_clock: trio.abc.Clock, nur
     assert trio.current_time() - now < 3.0
 
 
+async def test_alone_it_is_left_time_for_its_last_words(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
+    """However short the limit is: what it has not said by then is all heard again."""
+    theatre = Theatre(nursery, Behaviour(turn_seconds=30.0, finish_seconds=4.5))
+    cutting, session = await begun(theatre, nursery, 3.0, talk=1e6)
+    nursery.start_soon(partial(theatre.record, 10.0, talk=1e6))
+    now = trio.current_time()
+    await cutting.alone(session, RotationPlan(now - 4.0, now - 2.0, now + 6.0))
+    assert 5.0 <= trio.current_time() - now < 6.0
+    assert session.ended is not None
+    assert session.ended.complete
+
+
 async def test_a_cut_within_speech_is_told_before(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
     """In time for a successor to hear the overlap beside the old session; where time is short, not at all."""
     theatre = Theatre(nursery, Behaviour(turn_seconds=30.0))

@@ -185,7 +185,7 @@ LOCAL_RULES = (
         transport.STALLED,
         Verdict.RETRY,
         "The session was sent speech and said nothing at all.",
-        "stenod sends the audio again in a new session, then asks the next provider; see the provider's status page.",
+        "stenod sends the audio again, and asks the next provider where there is one; see the provider's status page.",
     ),
     _local(
         transport.DRAIN_DEADLINE,

@@ -98,7 +98,10 @@ class Cutting:
     async def alone(self, old: Session, moments: RotationPlan) -> Rule:
         """End a session before its limit without a successor; what follows waits in the journal."""
         now = self.clock.now()
-        until = (now + moments.limit_at) / 2 if math.isfinite(moments.limit_at) else now + CUT_SECONDS
+        until = now + CUT_SECONDS
+        if math.isfinite(moments.limit_at):
+            # What it has not said by its limit must all be heard again, so its last words are left their time.
+            until = max(now, min((now + moments.limit_at) / 2, moments.limit_at - DRAIN_SECONDS))
         if now < moments.cut_by:
             until = min(until, moments.cut_by)
         self.cut(old, await self.place(old, until))

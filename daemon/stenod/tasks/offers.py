@@ -21,6 +21,10 @@ OFFERS_MAX = 2
 """So often audio is offered again to a provider that has answered other audio since it failed with this."""
 UNHEARD = "the provider answers other audio, but never this, so it is given up"
 UNHEARD_REMEDY = "listen to it where audio is kept (journal.keep_audio), and see the provider's status page"
+HEADWAY_SECONDS = 5.0
+"""Of audio that one session has settled: its provider is not silent."""
+MUTE_SECONDS = 20.0
+"""No service takes audio for so long without a word of anything. Deepgram ends such a session itself, after 30 s."""
 STUCK_TIMES = 2
 """So many sessions that got no further than the one before are no accident: a person is told."""
 STUCK_SUBJECT = "progress"
@@ -58,11 +62,16 @@ class Offers:
         session.offer.patience = min(PATIENCE_MAX, 2 ** max(0, self._barren - 1))
 
     def answered(self, session: Session, events: Sequence[Event]) -> None:
-        """Note an answer, where there is one among the events."""
+        """Note an answer, where there is one among the events, and that there is headway.
+
+        A word before it falls silent again is none: each session could begin so.
+        """
         if any(isinstance(event, Partial | Final | Heard) for event in events):
             session.offer.answered = True
-            self._provider.answered(self._clock.now())
+            self._provider.answered_at = self._clock.now()
             self._records.answered()
+        if session.settled_samples >= HEADWAY_SECONDS * self._journal.rate:
+            self._advanced()
 
     async def ended(self, session: Session, rule: Rule) -> None:
         """Draw the conclusions from a session that is over: what is told, and what is given up."""
@@ -70,11 +79,17 @@ class Offers:
         session.offer.stuck = barren and self._stuck_at == session.start
         self._stuck_at = session.start if barren else -1
         self._barren = self._barren + 1 if barren else 0
-        if _stalled(session, rule):
+        if session.ended is not None and session.ended.complete:
+            self._advanced()
+        if _fell_silent(session, rule):
             self._provider.backoff.unanswered += 1
         await self._tell_progress(session)
         if barren and _left_unanswered(session, rule):
             await self._bound(session)
+
+    def _advanced(self) -> None:
+        self._provider.backoff.unanswered = 0
+        self._records.advanced()
 
     async def _bound(self, session: Session) -> None:
         if session.start != self._unanswered_at:
@@ -101,9 +116,10 @@ class Offers:
                 await self._records.tell("back", "words become final again", subject=STUCK_SUBJECT)
 
 
-def _stalled(session: Session, rule: Rule) -> bool:
-    """Whether it took audio and fell silent, or was silent to the end."""
-    return rule.name == transport.STALLED or _left_unanswered(session, rule)
+def _fell_silent(session: Session, rule: Rule) -> bool:
+    """Whether it took audio and fell silent, or was silent to the end, whoever ended it."""
+    mute = session.sent > session.start and not session.offer.answered and session.ready_seconds >= MUTE_SECONDS
+    return mute or rule.name == transport.STALLED or _left_unanswered(session, rule)
 
 
 def _left_unanswered(session: Session, rule: Rule) -> bool:

@@ -27,8 +27,3 @@ class Provider:
     """How its last session ended, whichever stream's it was."""
     answered_at: float = -math.inf
     """When it last said anything of anybody's audio."""
-
-    def answered(self, now: float) -> None:
-        """Note that it said something of what it was sent."""
-        self.answered_at = now
-        self.backoff.unanswered = 0

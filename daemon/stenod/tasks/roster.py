@@ -23,6 +23,8 @@ SUBJECT = "providers"
 """Of the status records about who serves."""
 ALONE_SECONDS = 90.0
 """Services count openings by the minute: what is refused for longer is a second session as such."""
+AWAY_FAILURES = 3
+"""So many refusals in a row are no hiccup."""
 SILENT_SECONDS = 300.0
 """To ask one again that accepts and says nothing costs captions half a minute each time."""
 
@@ -33,7 +35,15 @@ class _Place:
 
     sessions: Sessions
     out_until: float = 0.0
+    silent_until: float = 0.0
+    """The same as long as somebody else is to be had: it took audio and answered nobody."""
     fatal: Fatal | None = None
+
+    @property
+    def willing(self) -> bool:
+        """Whether nothing speaks against it but a hiccup."""
+        backoff = self.sessions.provider.backoff
+        return self.fatal is None and not backoff.broken and backoff.failures < AWAY_FAILURES
 
 
 class Roster:
@@ -85,9 +95,9 @@ class Roster:
             return 0.0
         backoff = place.sessions.provider.backoff
         if backoff.broken and len(self._places) > 1:
-            self._out(place, max(delay, SILENT_SECONDS) if backoff.silent else delay)
-            if all(other.sessions.provider.backoff.broken for other in self._places):
-                self._wait_at_most(delay)
+            self._out(place, delay)
+            if backoff.silent:
+                place.silent_until = self._clock.now() + SILENT_SECONDS
             return 0.0
         return delay
 
@@ -118,18 +128,18 @@ class Roster:
     def probe(self) -> None:
         """A person asks: try everybody again now."""
         for place in self._places:
-            place.out_until = 0.0
+            place.out_until = place.silent_until = 0.0
         probed, self._probed = self._probed, trio.Event()
         probed.set()
 
     def better_at(self) -> float:
         """When one that is preferred to the one that serves may be asked again."""
-        return min((place.out_until for place in self._places[: self._serving]), default=NEVER)
+        return min((self._out_until(place) for place in self._places[: self._serving]), default=NEVER)
 
     async def better(self, nursery: trio.Nursery) -> Session | None:
         """Ask those who are preferred, once; return a session of the first that accepts."""
         for index, place in enumerate(self._places[: self._serving]):
-            if place.out_until <= self._clock.now():
+            if self._out_until(place) <= self._clock.now():
                 session = await self._asked(nursery, index, late=False, reserved=True)
                 if session is not None:
                     await self._serve(index)
@@ -167,10 +177,10 @@ class Roster:
         place, before = self._places[index], self._places[:index]
         hopeless = all(other.fatal is not None or other.sessions.provider.backoff.broken for other in before)
         if index == 0 or (hopeless and not place.sessions.provider.last_resort):
-            return place.out_until
+            return self._out_until(place)
         if self._away_since is None:
             return NEVER
-        return max(place.out_until, self._away_since + place.sessions.provider.steps_in_seconds)
+        return max(self._out_until(place), self._away_since + place.sessions.provider.steps_in_seconds)
 
     async def _asked(self, nursery: trio.Nursery, index: int, *, late: bool, reserved: bool) -> Session | None:
         """Ask one provider once; where it has none, it is out for as long as its verdict says."""
@@ -206,11 +216,11 @@ class Roster:
     def _out(self, place: _Place, seconds: float) -> None:
         place.out_until = self._clock.now() + seconds
 
-    def _wait_at_most(self, seconds: float) -> None:
-        """Nobody is better than the others: the first is asked again as if it were the only one."""
-        for place in self._places:
-            if place.fatal is None:
-                place.out_until = min(place.out_until, self._clock.now() + seconds)
+    def _out_until(self, place: _Place) -> float:
+        """When it may be asked again; a silent one sooner where nobody else is to be had."""
+        if any(other is not place and other.willing for other in self._places):
+            return max(place.out_until, place.silent_until)
+        return place.out_until
 
     def _refused_by_all(self) -> Fatal:
         """Everybody has had their say: whoever waits for a person tries all of them again."""

@@ -56,14 +56,22 @@ class SessionRecords:
         await self._write(session, "ready", None)
         if self._provider.backoff.silent:
             return  # it had accepted before, and said nothing: only an answer is news
-        if self._journal.mended(SUBJECT) or self._lost:
+        if self._lost:
             await self.tell("back", f"{self._provider.dialect.name} is back")
 
     def answered(self) -> None:
-        """The provider says something: tell that it is back where it was lost."""
+        """The provider says something: tell that it is back where an earlier run had lost it."""
+        if self._journal.mended(SUBJECT):
+            self._note_back()
+
+    def advanced(self) -> None:
+        """The provider's words settle audio: tell that it is back where it was silent."""
         if self._lost:
-            self._lost = False
-            self._journal.note(self._status("back", f"{self._provider.dialect.name} answers again"))
+            self._note_back()
+
+    def _note_back(self) -> None:
+        self._lost = False
+        self._journal.note(self._status("back", f"{self._provider.dialect.name} answers again"))
 
     async def handed_over(self, session: Session) -> None:
         """Tell that a successor has taken over."""
@@ -77,7 +85,7 @@ class SessionRecords:
         away = backoff.failures >= LOST_AFTER_FAILURES or backoff.silent
         if away and not self._lost and not as_asked:
             self._lost = True
-            await self.tell("lost", rule.meaning, rule.remedy)
+            await self.tell("lost", f"{self._provider.dialect.name}: {rule.meaning}", rule.remedy)
         self._log_end(session, rule, account)
 
     async def tell(self, state: str, reason: str, remedy: str = "", *, subject: str = SUBJECT) -> None:

@@ -172,7 +172,7 @@ class LivenessOptions:
     """How long sending one message may take before the connection is given up."""
     stall_seconds: Annotated[float, Meta(ge=1.0, le=600.0)] = 30.0
     """How long a session that is sent speech may say nothing at all before it is replaced; with Flux, which always says
-    something, 10 at most."""
+    something, 10 at most. After two sessions that brought nothing it is twice as long, after three four times."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,7 +238,7 @@ class OutputOptions:
     """How long printed lines stay in the journal, for `stenod tail`; by the days that were recorded."""
     order: Literal["live", "time"] = "live"
     """`live`: what is said now comes at once, also while what was said during an outage is still being transcribed.
-    `time`: lines in the order in which they were spoken, for an archive rather than captions."""
+    `time`: what was said in its order, for an archive rather than captions; a `gap` comes when it is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -113,7 +113,7 @@ async def test_a_position_at_or_past_the_end_is_the_end(wav: Path, position_seco
     [
         ("wav", "64000 bytes of 128000 are there, which are 2.0 s"),
         ("aiff", "are there, which are 2.0 s"),
-        ("flac", "decoder lost sync"),
+        ("flac", "s of 4.0 s are there; Error : flac decoder lost sync"),
         ("mp3", "s of 4.0 s are there"),
     ],
 )

@@ -82,8 +82,10 @@ class _FileReader:
     async def read(self) -> Block | None:
         pcm, fault = await self._offload(_next_pcm, self._handle)
         if not pcm:
-            if fault := fault or _shortfall(self._handle, self._frames):
-                raise SourceBroken(f"{self._source.description} breaks off before its end: {fault}")
+            short = _shortfall(self._handle, self._frames, 0.0 if fault else SHORT_SECONDS)
+            if fault or short:
+                reasons = "; ".join(reason for reason in (short, fault) if reason)
+                raise SourceBroken(f"{self._source.description} breaks off before its end: {reasons}")
             return None
         self._frames += len(pcm) // (2 * self._handle.channels)
         return Block(pcm=pcm, rate=self._handle.samplerate, channels=self._handle.channels)
@@ -103,10 +105,10 @@ def _next_pcm(handle: Any) -> tuple[bytes, str]:
     return np.minimum(np.rint(sure * np.float32(32768)), 32767).astype("<i2").tobytes(), ""
 
 
-def _shortfall(handle: Any, frames: int) -> str:
+def _shortfall(handle: Any, frames: int, shortest: float) -> str:
     """Return what is missing of a file that was read to its end, or nothing."""
     rate = handle.samplerate
-    if handle.frames - frames >= SHORT_SECONDS * rate:
+    if handle.frames - frames >= max(1.0, shortest * rate):
         return f"{frames / rate:.1f} s of {handle.frames / rate:.1f} s are there"
     for promised, found in PROMISED.findall(handle.extra_info):
         if int(found) < int(promised) < UNKNOWN_BYTES:
@@ -125,11 +127,14 @@ def _opened_at(path: Path, position_seconds: float) -> tuple[Any, int]:
         handle = soundfile.SoundFile(path)
     except soundfile.LibsndfileError as error:
         reason = error.error_string.rstrip(".").lower()
-        remedy = f"convert it first, e.g. `ffmpeg -i {path} {path.with_suffix('.flac').name}`"
+        if "regular file" in reason:  # as libsndfile says it of an MP3 without a whole frame
+            reason = "there is no audio in it that can be read"
+        remedy = f"convert it first, e.g. `ffmpeg -i {path} {path.stem}-converted.wav`"
         raise SourceError(f"cannot read file {path}: {reason}; {remedy}", EX_DATAERR) from error
     if handle.frames == 0:
         handle.close()
-        msg = f"cannot read file {path}: it has no samples; was its recording stopped early?"
+        repair = f"`ffmpeg -i {path} {path.stem}-repaired.wav` finds what is there"
+        msg = f"cannot read file {path}: it has no samples; was its recording stopped early? {repair}"
         raise SourceError(msg, EX_DATAERR)
     frame = min(round(position_seconds * handle.samplerate), handle.frames)
     _move(handle, frame)

@@ -89,6 +89,7 @@ def emulate(
         black-hole, refuse, status, slow, slow-begin, drop, close, error, error-untyped,
         expire, begin-then-die, deaf, mute, slow-messages, garbage, huge
     When: wall (seconds since the start) or audio (seconds of a session's audio), repeat, session, attempt, count.
+        What strikes a session at a wall time strikes those that are open then, and none that comes later.
     What: duration (how long; of slow and slow-begin how much later, each time or count times), code, text, status.
 
     \b

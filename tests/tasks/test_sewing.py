@@ -105,3 +105,15 @@ async def test_those_before_us_are_not_those_behind_us(autojump_clock: trio.abc.
     session = FakeSession("late", 10 * RATE, 11 * RATE, 11 * RATE, SentMap(RATE, 10 * RATE))
     kept, _ = await Sewing(session, journal).sew((word("no", 10.3, 10.7),))  # type: ignore[arg-type]
     assert ["no"] == [one.text for one in kept]
+
+
+async def test_what_was_said_behind_a_short_share_is_no_repetition(autojump_clock: trio.abc.Clock) -> None:
+    """Whoever says "no" now and "no" again in a second is quoted with both, though the share is over between them."""
+    journal = Disk().journal()
+    journal.append(speech(0, 20 * RATE))
+    await printed(journal, "before", ("well", 9.7, 10.0))
+    await printed(journal, "behind", ("no", 11.1, 11.9))
+    session = FakeSession("late", 10 * RATE, 11_100, 11_100, SentMap(RATE, 9200))
+    heard = (word("well", 9.2, 10.0), word("yes", 10.1, 10.3), word("no", 10.4, 11.09))
+    kept, doubtful = await Sewing(session, journal).sew(heard)  # type: ignore[arg-type]
+    assert (["yes", "no"], False) == ([one.text for one in kept], doubtful)

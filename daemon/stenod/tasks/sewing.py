@@ -45,7 +45,9 @@ class Sewing:
 
     async def _seam_at_start(self) -> Seam:
         origin, start = self._session.sent_map.origin, self._session.start
-        printed = await self._words_around(start, origin, start) if origin < start else ()
+        around = await self._words_around(start, origin, start) if origin < start else ()
+        # A short share is over before the reach of its start: what was said behind it is no repetition.
+        printed = [word for word in around if word.start < self._session.share_end]
         return seam_at(printed, origin, start, self._journal.rate, torn=self._session.torn)
 
     async def _words_behind(self) -> Sequence[PlacedWord]:

@@ -27,7 +27,8 @@ ALIVE_SECONDS_MAX = 3.0
 MOMENT_SECONDS_MAX = 4.0
 """How long what a kill waits for may take."""
 ROUND_SECONDS_MAX = ALIVE_SECONDS_MAX + MOMENT_SECONDS_MAX + 2.0
-REST_SECONDS_MAX = 60.0 + KILLS
+REST_SECONDS_MAX = 60.0 + 3.0 * KILLS
+"""What many short runs leave is heard at no more than the rate rule allows."""
 SLOW = 120.0
 """Bytes a second: a third of what is printed, so that the pipe is full and most kills land in mid-print."""
 

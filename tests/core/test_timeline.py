@@ -317,6 +317,29 @@ def test_what_is_lost_from_a_place_on() -> None:
     assert expected == {start: timeline.lost_from(start) for start in expected}
 
 
+@pytest.mark.parametrize(
+    ("start", "end", "gaps"),
+    [
+        (0, 1000, [(100, 300), (500, 1000)]),
+        (0, 100, []),
+        (0, 101, [(100, 300)]),
+        (150, 200, [(150, 300)]),
+        (250, 500, [(250, 300)]),
+        (300, 500, []),
+        (999, 1000, [(999, 1000)]),
+    ],
+)
+def test_what_was_lost_within(start: int, end: int, gaps: list[tuple[int, int]]) -> None:
+    """Each gap that begins there or reaches into it, whole from there on; those that touch are one."""
+    timeline = Timeline(1000)
+    timeline.settle(0, 100, State.TRANSCRIBED)
+    timeline.settle(100, 200, State.GAP, Cause.DEVICE)
+    timeline.settle(200, 300, State.GAP, Cause.STOPPED)
+    timeline.settle(300, 400, State.QUIET)
+    timeline.settle(500, 1000, State.GAP, Cause.DISK)
+    assert [Span(*gap) for gap in gaps] == timeline.gaps(start, end)
+
+
 def test_a_gap_that_goes_on_is_one_gap() -> None:
     """While the disk takes nothing, a second of loss is not ten spans."""
     timeline = Timeline()

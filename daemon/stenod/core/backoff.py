@@ -7,7 +7,8 @@ hand-over has a reserved place. *Breaker*: sessions that open and die at once, w
 second time, and 30 s the third time in a row, doubling to 5 minutes. So do sessions that live on but never answer, from
 the second in a row on.
 
-All are refilled by healthy time, never by a transcript: a quiet room is healthy.
+All are refilled by healthy time, never by a transcript: a quiet room is healthy. Only who was silent must have settled
+audio before it counts as there.
 """
 
 from dataclasses import dataclass
@@ -46,7 +47,7 @@ class Backoff:
     trouble_since: float | None = None
     quick_deaths: int = 0
     unanswered: int = 0
-    """Sessions in a row that took audio and never answered, however long they lived."""
+    """Sessions in a row that took audio and made no headway with it, however long they lived; see `tasks.offers`."""
     probes: int = 0
     next_at: float = 0.0
     """Nobody attempts before this: live, late and successor are opened side by side, and all of them are one client."""
@@ -92,7 +93,7 @@ class Backoff:
         return delay
 
     def clear(self) -> None:
-        """Healthy: forget the trouble; but for silence, which only an answer ends."""
+        """Healthy: forget the trouble; but for silence, which only headway ends."""
         self.failures = self.quick_deaths = self.probes = 0
         self.trouble_since = None
 

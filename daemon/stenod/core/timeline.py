@@ -181,13 +181,16 @@ class Timeline:
         ]
 
     def gaps(self, start: int, end: int) -> list[Span]:
-        """What was lost from within [start, end) on; gaps that touch are one here."""
+        """What was lost from within [start, end) on, behind `start`; gaps that touch are one here."""
         joined: list[Span] = []
-        for span in self.settled_as(State.GAP, start):
-            if joined and joined[-1].end == span.start:
-                joined[-1] = Span(joined[-1].start, span.end)
-            elif span.start < end:
-                joined.append(span)
+        for span in self._from(start):
+            touches = bool(joined) and joined[-1].end == span.start
+            if span.start >= end and not touches:
+                break
+            if span.state is not State.GAP or span.end <= start:
+                continue
+            first = joined.pop().start if touches else max(span.start, start)
+            joined.append(Span(first, span.end))
         return joined
 
     def pending_count(self) -> int:
@@ -217,12 +220,7 @@ class Timeline:
 
     def lost_from(self, start: int) -> int:
         """How many samples are lost from `start` on, in one gap or several that touch."""
-        position = start
-        for span in self._from(start):
-            if span.start > position or span.state is not State.GAP:
-                break
-            position = max(position, span.end)
-        return position - start
+        return sum(gap.count for gap in self.gaps(start, start + 1))
 
     def settle(self, start: int, end: int, state: State, cause: Cause | None = None) -> Change:
         """Settle the pending part of [start, end), which must not reach beyond the tail."""

@@ -25,7 +25,7 @@ DEFECT = "defect"
 NORMAL = 1000
 ABNORMAL = 1006
 """RFC 6455: no close frame was seen."""
-CLEAN_CODES = (1000, 1005)
+CLEAN_CODES = (NORMAL, 1005)
 """RFC 6455: the purpose is fulfilled, or the close frame has no code. Going away (1001) fulfils nothing."""
 
 

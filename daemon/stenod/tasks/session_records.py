@@ -55,7 +55,7 @@ class SessionRecords:
         )
         await self._write(session, "ready", None)
         if self._provider.backoff.silent:
-            return  # it had accepted before, and said nothing: only an answer is news
+            return  # It had accepted before, and said nothing: only an answer is news.
         if self._lost:
             await self.tell("back", f"{self._provider.dialect.name} is back")
 
@@ -84,7 +84,6 @@ class SessionRecords:
         backoff = self._provider.backoff
         away = backoff.failures >= LOST_AFTER_FAILURES or backoff.silent
         if away and not self._lost and not as_asked:
-            self._lost = True
             await self.tell("lost", f"{self._provider.dialect.name}: {rule.meaning}", rule.remedy)
         self._log_end(session, rule, account)
 

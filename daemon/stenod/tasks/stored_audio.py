@@ -112,25 +112,19 @@ class StoredAudio:
 
     def replay_start(self, settled: int) -> int:
         """Return where to begin a session whose first pending sample is `settled`; see `core.seams`."""
-        start = self._heard_from(settled)
-        before = self.read(start, settled - start) if settled > start else b""
-        if len(before) // 2 < settled - start:
+        _, before = self._before(settled)
+        if before is None:
             return settled
         after = self.read(settled, round(AFTER_SECONDS * self._rate))
         return replay_start(before, after, settled, self._rate)
-
-    def _heard_from(self, place: int) -> int:
-        """Return how far back audio is looked at before a place: not beyond a gap."""
-        return max(0, place - round(OVERLAP_SECONDS * self._rate), self._timeline.last_gap_end(place))
 
     def live_start(self, tail: int) -> tuple[int, int]:
         """Return where a session's share begins that goes live at the tail, and from where on it hears.
 
         Both are within the last quiet point there, if any, or where audio was lost: what lies before that is another's.
         """
-        origin = self._heard_from(tail)
-        before = self.read(origin, tail - origin) if tail > origin else b""
-        if len(before) // 2 < tail - origin:
+        origin, before = self._before(tail)
+        if before is None:
             return tail, tail
         quiet = live_start(before, tail, self._rate)
         if quiet is not None:
@@ -195,6 +189,12 @@ class StoredAudio:
     def close(self) -> None:
         """Make durable and close."""
         self._segments.close()
+
+    def _before(self, place: int) -> tuple[int, bytes | None]:
+        """Return where the audio begins that is looked at before a place, not beyond a gap, and all of it, or None."""
+        origin = max(0, place - round(OVERLAP_SECONDS * self._rate), self._timeline.last_gap_end(place))
+        pcm = self.read(origin, place - origin) if place > origin else b""
+        return origin, pcm if len(pcm) // 2 >= place - origin else None
 
     def _held(self, near: int) -> list[Span]:
         """The stretches that must stay, in order: near what is pending or will be, and what was quiet lately."""

@@ -123,6 +123,21 @@ async def test_a_restart_loses_nothing(autojump_clock: trio.abc.Clock) -> None:
     assert len(ids) == 3
 
 
+async def test_a_session_goes_live_with_this_run(autojump_clock: trio.abc.Clock) -> None:
+    """It overlaps with what this run captured, never with what lies before the stop, told or not yet."""
+    disk = Disk()
+    journal = disk.journal()
+    journal.append(speech(0, 10 * RATE))
+    assert journal.live_start(journal.tail) == (10 * RATE, 8 * RATE)
+    journal = disk.journal()
+    assert journal.live_start(journal.tail) == (10 * RATE, 10 * RATE)
+    await journal.gap(RATE, Cause.STOPPED)
+    journal.append(speech(11 * RATE, RATE))
+    assert journal.live_start(journal.tail) == (11 * RATE, 11 * RATE)
+    journal.append(speech(12 * RATE, 2 * RATE))
+    assert journal.live_start(journal.tail) == (14 * RATE, 12 * RATE)
+
+
 async def test_lost_audio_is_a_gap_after_a_restart(autojump_clock: trio.abc.Clock) -> None:
     """A power cut that ate the last second leaves a `disk` gap: settled, durable, and told once."""
     disk = Disk()

@@ -284,6 +284,19 @@ async def test_words_of_a_session_are_in_order(autojump_clock: trio.abc.Clock, n
     assert [(2.0, 3.0), (2.5, 4.0), (2.5, 2.5)] == [(line["start"], line["end"]) for line in desk.disk.lines("final")]
 
 
+async def test_a_line_of_an_earlier_time_keeps_it(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
+    """A live session that hears what lies before the last line prints it where it was said, and it is `late`."""
+    desk = Desk(nursery)
+    first, second = desk.session("a", 0.0, 10.0), desk.session("b", 2.0, 10.0)
+    desk.deliver(first, final("last", 5.0, 6.0))
+    await desk.transcript.close(first)
+    desk.deliver(second, final("early", 0.5, 1.5), final("padded", 2.0, 4.5), final("next", 5.0, 5.5))
+    await desk.transcript.close(second)
+    assert [("last", 5.0, False), ("early", 2.5, True), ("padded", 5.0, False), ("next", 7.0, False)] == [
+        (line["text"], line["start"], line["late"]) for line in desk.disk.lines("final")
+    ]
+
+
 async def test_a_turn_ends_with_its_last_word(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:
     """The record spans all of its words, also where one ends after the next one's end."""
     desk = Desk(nursery)

@@ -190,8 +190,11 @@ class Journal:
         return self._audio.replay_start(settled)
 
     def live_start(self, tail: int) -> tuple[int, int]:
-        """Return where a session's share begins that goes live at the tail, and from where on it hears."""
-        return self._audio.live_start(tail)
+        """Return where a session's share begins that goes live at the tail, and from where on it hears.
+
+        What an earlier run captured is another's, also while nothing has come that tells how long the stop was.
+        """
+        return self._audio.live_start(tail) if self.captured else (tail, tail)
 
     def replay_end(self, end: int) -> tuple[int, int]:
         """Return up to where a session hears whose share ends at `end`, and is believed; see `core.seams`."""

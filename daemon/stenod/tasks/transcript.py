@@ -185,11 +185,13 @@ class Transcript:
         """`text`: as the provider has put it, where these are all its words."""
         if text is None:
             text = " ".join(word.text for word in words)
-        if not seat.session.late:
+        # A padded line ends after the one before it has begun. This one is of an earlier time, and keeps it.
+        late = seat.session.late or words[-1].end < self._latest
+        if not late:
             words = in_order(words, self._latest)
             self._latest = max(self._latest, words[-1].start)
         return records.Final(
-            **self._turn(seat, words, event, text),
+            **self._turn(seat, words, event, text, late=late),
             doubtful=doubtful,
             recovered=self._journal.recovered(words[0].start),
         )
@@ -210,14 +212,18 @@ class Transcript:
                 self._partials(None)
             elif isinstance(event, Partial) and event.words:
                 words = self._placed(seat, event.words)
-                self._partials(records.line(records.Partial(**self._turn(seat, words, event, event.text))))
+                self._partials(
+                    records.line(records.Partial(**self._turn(seat, words, event, event.text, late=seat.session.late)))
+                )
 
     def _placed(self, seat: _Seat, words: Sequence[SpokenWord]) -> tuple[PlacedWord, ...]:
         session = seat.session
         earliest = max(seat.earliest, session.sent_map.origin)
         return place(words, session.sent_map.position, earliest=earliest, session=session.name)
 
-    def _turn(self, seat: _Seat, words: Sequence[PlacedWord], event: Final | Partial, text: str) -> dict[str, Any]:
+    def _turn(
+        self, seat: _Seat, words: Sequence[PlacedWord], event: Final | Partial, text: str, *, late: bool
+    ) -> dict[str, Any]:
         """Return the fields that finals and partials share."""
         rate = self._journal.rate
         return {
@@ -237,5 +243,5 @@ class Transcript:
             "language": event.language,
             "provider": seat.session.dialect.name,
             "session": seat.session.name,
-            "late": seat.session.late,
+            "late": late,
         }

@@ -83,6 +83,8 @@ class Conditions:
     live: bool = True
     records: bool = True
     """Otherwise only what the disk has is transcribed."""
+    begins_at: float = 0.0
+    """When the process is started."""
     block_seconds: float = 0.1
     device_outages: tuple[tuple[float, float], ...] = ()
     muted: tuple[tuple[float, float], ...] = ()
@@ -157,7 +159,9 @@ def simulate(
         return world
 
     with seeded_scheduling(chosen.seed):
-        return trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+        clock = trio.testing.MockClock(autojump_threshold=0)
+        clock.jump(chosen.begins_at)
+        return trio.run(main, clock=clock)
 
 
 class VirtualClock:

@@ -150,6 +150,15 @@ async def test_a_file_whose_writer_did_not_know_its_length_is_whole(wav: Path, p
     assert 16000 == len(await samples_of(wav))
 
 
+async def test_a_decoder_has_nothing_to_say(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Standard error is the log's: that of an MP3 complains of every frame that is read by seeking to it."""
+    path = tmp_path / "noise.mp3"
+    soundfile.write(path, noise(32000), 16000, format="MP3")
+    whole = await samples_of(path)
+    assert 32000 == len(whole) == len(soundfile.read(path)[0])
+    assert ("", "") == capfd.readouterr()
+
+
 def written(path: Path, content: bytes) -> Path:
     path.write_bytes(content)
     return path
@@ -160,6 +169,7 @@ BAD = [
     (lambda folder: folder, 66, "a folder", "name a file in it"),
     (lambda folder: written(folder / "empty.wav", b""), 65, "it is empty", "stopped early"),
     (lambda folder: written(folder / "notes.txt", b"hello\n" * 99), 65, "format not recognised", "ffmpeg -i"),
+    (lambda folder: written(folder / "talk.RAW", b"hello\n" * 99), 65, "does not say what it is", "--input - < "),
     (lambda _: Path("/dev/null"), 66, "not a regular", "pipe"),
     (lambda folder: folder / ("n" * 300), 66, "name too long", "check the path"),
 ]

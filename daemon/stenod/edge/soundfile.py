@@ -6,7 +6,11 @@ Facts, tried with libsndfile 1.2 (soundfile 0.14):
 
 * A read as float32 times 32768, rounded, is bit-exact for 16-bit files, and rounds and clips right for all others.
   (Read as int16, a float file comes out as zeros and ones, and 24 bits are cut, not rounded.)
-* `seek` is sample-exact for WAV, AIFF, FLAC, Ogg and MP3; a GSM file refuses it and is read up to the position.
+* soundfile seeks to where it is after each read, whereupon an MP3's decoder complains of frames that it lacks, on
+  standard error. It does not where the file says that nobody may seek; `seek` itself works all the same.
+* A name that ends in .raw is a file without a header to libsndfile, whatever is in it.
+* `seek` is sample-exact for WAV, AIFF, FLAC, Ogg and MP3, whose first frames after it may be wrong, as they lean on
+  frames before them (9 at most, 0.65 s at 8 kHz); a GSM file refuses it and is read up to the position.
 * A truncated WAV or AIFF says its real length, and in libsndfile's own notes what its header says: a writer into a pipe
   cannot know, and writes the largest number. A truncated FLAC or MP3 says its old length and fails, or ends, early.
 
@@ -27,6 +31,7 @@ from stenod.core.source import Block, Reader, SourceBroken, SourceError
 
 EX_DATAERR, EX_NOINPUT, EX_UNAVAILABLE = 65, 66, 69
 BLOCKS_A_SECOND = 10
+LEANING_SECONDS = 1.0
 SHORT_SECONDS = 1.0
 """An MP3 may say a little more than it has."""
 PROMISED = re.compile(r"^\s*(?:data|SSND) : (\d+) \(should be (\d+)\)", re.MULTILINE)
@@ -136,6 +141,7 @@ def _opened_at(path: Path, position_seconds: float) -> tuple[Any, int]:
         repair = f"`ffmpeg -i {path} {path.stem}-repaired.wav` finds what is there"
         msg = f"cannot read file {path}: it has no samples; was its recording stopped early? {repair}"
         raise SourceError(msg, EX_DATAERR)
+    handle.seekable = lambda: False  # otherwise each read seeks, see above
     frame = min(round(position_seconds * handle.samplerate), handle.frames)
     _move(handle, frame)
     return handle, frame
@@ -159,18 +165,22 @@ def _check_readable(path: Path) -> None:
         raise SourceError(f"cannot read file {path}: {reason}; {remedy}", EX_NOINPUT) from error
     if status.st_size == 0:
         raise SourceError(f"cannot read file {path}: it is empty; was its recording stopped early?", EX_DATAERR)
+    if path.suffix.lower() == ".raw":
+        remedy = f"`stenod run --input - < {path}` takes 16-bit samples of one channel at capture.rate"
+        raise SourceError(f"cannot read file {path}: raw audio does not say what it is; {remedy}", EX_DATAERR)
 
 
 def _move(handle: Any, frame: int) -> None:
     import soundfile
 
-    if frame == 0:
-        return
+    before = max(0, frame - round(LEANING_SECONDS * handle.samplerate))
     try:
-        handle.seek(frame)
+        if before:
+            handle.seek(before)
     except soundfile.LibsndfileError:
-        while frame > 0:
-            skipped = len(handle.read(min(frame, handle.samplerate), dtype="int16"))
-            if skipped == 0:
-                return
-            frame -= skipped
+        before = 0
+    while before < frame:
+        passed = len(handle.read(min(frame - before, handle.samplerate), dtype="int16"))
+        if passed == 0:
+            return
+        before += passed

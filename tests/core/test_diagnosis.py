@@ -117,7 +117,12 @@ def test_a_refusal_is_what_the_table_says() -> None:
         (Directory(path="/s", exists=True, holder=12), False, Mark.GOOD, "in use by a running stenod (process 12)"),
         (Directory(path="/s", exists=True, holder=0, mode=0o755), False, Mark.GOOD, "(a process), so it was only"),
         (Directory(path="/s", exists=True, foreign=True), False, Mark.WRONG, "other files; name one of its own"),
-        (Directory(path="/s", exists=True, trouble="Permission denied"), False, Mark.WRONG, "denied; choose another"),
+        (
+            Directory(path="/s", exists=True, trouble="Permission denied"),
+            False,
+            Mark.WRONG,
+            "denied; let its user write it",
+        ),
         (Directory(path="/s", exists=True, trouble="No space left on device"), True, Mark.WRONG, "; make room there"),
     ],
 )

@@ -5,6 +5,7 @@ import shutil
 import stat
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -281,6 +282,43 @@ def test_the_condition_of_one_in_use_is_only_looked_at(tmp_path: Path, monkeypat
         monkeypatch.setattr(state_directory, "_trouble", lambda *_given: pytest.fail("it was written to"))
         found = condition(path)
         assert (child.pid, True) == (found.holder, found.in_use)
+
+
+@pytest.mark.parametrize("forbidden", [".", "lock", "ledger.sqlite", "reserve", "room/audio"])
+def test_what_may_not_be_written_is_told_and_left_as_it_is(forbidden: str) -> None:
+    """As after one run by root: by a start and by its rehearsal alike, before any audio comes."""
+    with tempfile.TemporaryDirectory() as place:
+        path = Path(place)
+        named(path).release()
+        (path / "room" / "audio").mkdir(parents=True)
+        for name in ("ledger.sqlite", "reserve"):
+            (path / name).touch()
+        with somebody_else(path):
+            assert "" == condition(path).trouble
+            one = path / forbidden
+            one.chmod(0o500 if one.is_dir() else 0o400)
+            assert condition(path).trouble.startswith("Permission denied")
+            with pytest.raises(StateDirectoryError, match=r"Permission denied.*; let its user write it") as caught:
+                named(path)
+            assert ExitCode.CANNOT_CREATE == caught.value.exit_code
+            assert one.stat().st_mode & 0o777 in (0o500, 0o400)
+            one.chmod(0o700)
+
+
+@contextmanager
+def somebody_else(path: Path) -> Iterator[None]:
+    """Give a directory to somebody who may not do everything, and be him."""
+    user = os.geteuid()
+    if user != 0:
+        yield
+        return
+    for one in (path, *path.rglob("*")):
+        os.chown(one, 65534, -1)
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")

@@ -16,6 +16,12 @@ GB = 1_000_000_000
 HOURS_FEW = 1.0
 """An outage that lasts longer than this is nothing special."""
 PRIVATE_MODE = 0o700
+ROOM = "make room there, or "
+DIRECTORY_REMEDIES = {
+    "space": ROOM,
+    "quota": ROOM,
+    "permission": "let its user write it (`chown -R`, `chmod -R u+w`), or ",
+}
 SKIPPED = "skipped: "
 CERTIFICATES = (
     ("not yet valid", "the clock of this machine is behind", "set the system clock, e.g. `timedatectl set-ntp true`"),
@@ -172,9 +178,10 @@ def of_directory(found: Directory, *, temporary: bool) -> Finding:
         remedy = "name one of its own with --state-dir"
         return wrong(f"{found.path} holds other files", remedy, ExitCode.CANNOT_CREATE)
     if found.trouble:
-        full = "space" in found.trouble or "quota" in found.trouble.casefold()
-        remedy = "make room there, or choose another with --state-dir" if full else "choose another with --state-dir"
-        return wrong(f"{found.path} cannot be written: {found.trouble}", remedy, ExitCode.CANNOT_CREATE)
+        said = found.trouble.casefold()
+        remedy = next((remedy for word, remedy in DIRECTORY_REMEDIES.items() if word in said), "")
+        text = f"{found.path} cannot be written: {found.trouble}"
+        return wrong(text, f"{remedy}choose another with --state-dir", ExitCode.CANNOT_CREATE)
     if temporary:
         return good(f"a temporary one in {found.path}; --state-dir keeps the journal from run to run")
     if not found.exists:

@@ -22,10 +22,19 @@ from stenod.core.verdict import ExitCode
 LEDGER_NAME = "ledger.sqlite"
 LOCK_NAME = "lock"
 RESERVE_NAME = "reserve"
+PRIVATE_MODE = 0o700
 TEMPORARY_PREFIX = "run-"
 UNBORN_PREFIX = ".new-"
+WRITTEN_NAMES = (LOCK_NAME, LEDGER_NAME, f"{LEDGER_NAME}-wal", f"{LEDGER_NAME}-shm", RESERVE_NAME)
 TRIAL_BYTES = 1 << 20
 """What a start needs at once: the reserve, and a ledger with its log."""
+
+ROOM = "make room on its disk, or "
+REMEDIES = {
+    errno.ENOSPC: ROOM,
+    errno.EDQUOT: ROOM,
+    errno.EACCES: "let its user write it (`chown -R`, `chmod -R u+w`), or ",
+}
 
 
 class StateDirectoryError(Exception):
@@ -179,20 +188,32 @@ def _trouble(path: Path, existing: Path) -> str:
             trial.write(bytes(TRIAL_BYTES))
             trial.flush()
             os.fsync(trial.fileno())
+        _check_writable(path)
     except OSError as error:
         return error.strerror or str(error)
     return ""
 
 
+def _check_writable(path: Path) -> None:
+    """Raise `PermissionError` for what is ours in a directory and may not be written, as after a run by root."""
+    effective = os.access in os.supports_effective_ids
+    for one in (path, *(path / name for name in WRITTEN_NAMES), *path.glob("*/audio")):
+        if one.exists() and not os.access(one, os.W_OK, effective_ids=effective):
+            raise PermissionError(errno.EACCES, f"{os.strerror(errno.EACCES)} ({one})")
+
+
 def _locked(path: Path, *, temporary: bool) -> StateDirectory:
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.chmod(0o700)
+        mode = stat.S_IMODE(path.stat().st_mode)
+        if mode & ~PRIVATE_MODE:
+            path.chmod(mode & PRIVATE_MODE)
         descriptor = os.open(path / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise _unusable(path, error) from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _check_writable(path)
     except BlockingIOError as error:
         holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
         os.close(descriptor)
@@ -211,6 +232,6 @@ def _locked(path: Path, *, temporary: bool) -> StateDirectory:
 
 
 def _unusable(path: Path, error: OSError) -> StateDirectoryError:
-    remedy = "make room on its disk, or choose" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "choose"
-    message = f"cannot use the state directory {path}: {error.strerror}; {remedy} another with --state-dir"
+    remedy = REMEDIES.get(error.errno or 0, "")
+    message = f"cannot use the state directory {path}: {error.strerror}; {remedy}choose another with --state-dir"
     return StateDirectoryError(message, ExitCode.CANNOT_CREATE)

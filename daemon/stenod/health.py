@@ -22,7 +22,7 @@ PATIENCE = "audio is kept meanwhile, `stenod status` says more"
 
 
 @click.command()
-@click.option("--state-dir", type=click.Path(path_type=Path), metavar="DIR", help="Where it runs.")
+@click.option("--state-dir", type=click.Path(path_type=Path, readable=False), metavar="DIR", help="Where it runs.")
 @click.option("--config", type=click.Path(path_type=Path), metavar="FILE", help=CONFIG)
 @click.option("--live", "ready", flag_value=False, default=False, type=bool, help="Whether it is alive. The default.")
 @click.option("--ready", "ready", flag_value=True, type=bool, help="Whether words are on their way, too.")

@@ -20,7 +20,9 @@ ATTENTION = 1
 
 
 @click.command()
-@click.option("--state-dir", type=click.Path(path_type=Path), metavar="DIR", help="The journal's directory.")
+@click.option(
+    "--state-dir", type=click.Path(path_type=Path, readable=False), metavar="DIR", help="The journal's directory."
+)
 @click.option("--stream", metavar="NAME", help="Only this stream.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a stream.")
 @click.pass_context

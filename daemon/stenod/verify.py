@@ -30,7 +30,9 @@ def journal_directory(chosen: Path | None) -> Path:
 
 
 @click.command()
-@click.option("--state-dir", type=click.Path(path_type=Path), metavar="DIR", help="The journal's directory.")
+@click.option(
+    "--state-dir", type=click.Path(path_type=Path, readable=False), metavar="DIR", help="The journal's directory."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a stream.")
 @click.pass_context
 def verify(context: click.Context, /, state_dir: Path | None, *, as_json: bool) -> None:
@@ -63,7 +65,9 @@ def verify(context: click.Context, /, state_dir: Path | None, *, as_json: bool) 
 
 
 @click.command()
-@click.option("--state-dir", type=click.Path(path_type=Path), metavar="DIR", help="The journal's directory.")
+@click.option(
+    "--state-dir", type=click.Path(path_type=Path, readable=False), metavar="DIR", help="The journal's directory."
+)
 @click.option("--stream", default="default", show_default=True, metavar="NAME", help="Which stream.")
 @click.option("--since", metavar="ID", help="Only what came after the record with this id.")
 @click.option("--follow", is_flag=True, help="Go on as lines come, until Ctrl-C.")

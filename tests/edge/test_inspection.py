@@ -1,5 +1,8 @@
 """A journal read from outside, while it is open and after."""
 
+import os
+import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -49,6 +52,40 @@ def test_a_copy_is_as_good(tmp_path: Path) -> None:
     segments.close()
     (tmp_path / "a").rename(tmp_path / "b?c#d")
     assert "desk" == read(tmp_path / "b?c#d")[0].stream
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_where_nobody_may_write_it_is_read_all_the_same(monkeypatch: pytest.MonkeyPatch, killed: bool) -> None:
+    """What a clean end leaves, and a crash, with lines in the write-ahead log; nothing is put beside it, nor left."""
+    user = os.geteuid()
+    with tempfile.TemporaryDirectory() as place:
+        path, copy = Path(place) / "a", Path(place) / "b"
+        path.mkdir()
+        ledger, segments = journal(path)
+        if not killed:
+            ledger.close()
+        shutil.copytree(path, copy, ignore=shutil.ignore_patterns("*-shm"))
+        ledger.close()
+        segments.close()
+        Path(place).chmod(0o755)
+        for one in (copy, *copy.rglob("*")):
+            one.chmod(0o555 if one.is_dir() else 0o444)
+        before = sorted(copy.rglob("*"))
+        spare = Path(place) / "spare"
+        spare.mkdir()
+        spare.chmod(0o777)
+        monkeypatch.setattr(tempfile, "tempdir", str(spare))
+        os.seteuid(65534 if user == 0 else user)
+        try:
+            (stock,) = read(copy)
+            assert () == audit(stock).faults
+            assert 2 == len(stock.lines) == len(lines_after(copy, "desk", (0, -1)))
+        finally:
+            os.seteuid(user)
+        assert before == sorted(copy.rglob("*"))
+        assert [] == list(spare.iterdir())
+        for one in (copy, *copy.rglob("*")):
+            one.chmod(0o755)
 
 
 def test_what_is_no_journal_is_said(tmp_path: Path) -> None:

@@ -2,11 +2,16 @@
 
 SQLite's read-only mode with one read transaction gives one consistent state of the ledger; the files are listed after
 it, so audio that came meanwhile shows as pending. Half a sample at a file's end is audio being written.
+
+Also who reads a write-ahead log has to put an index beside it. Where that may not be (a journal of somebody else, a
+read-only disk) and nobody runs who has one, a private copy of the ledger is read.
 """
 
+import shutil
 import sqlite3
+import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import fields
 from importlib import resources
 from pathlib import Path
@@ -22,6 +27,7 @@ from stenod.core.timeline import Cause, Settled, Span, State
 from stenod.core.verdict import ExitCode
 
 LEDGER_NAME = "ledger.sqlite"
+UNWRITABLE = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
 BEFORE_ALL = (0, -1)
 """Where no record is before."""
 ACCOUNTS_SHOWN = 5
@@ -111,13 +117,37 @@ def _opened(directory: Path) -> Iterator[sqlite3.Connection]:
         message = f"there is no journal in {directory}: name the directory of a run with --state-dir"
         raise NoJournal(message)
     try:
-        with closing(sqlite3.connect(f"file:{quote(str(path.resolve()))}?mode=ro", uri=True, timeout=5.0)) as database:
+        with _connected(path) as database:
             yield database
+    except OSError as error:
+        message = f"cannot read the journal in {directory}: {error.strerror}"
+        raise NoJournal(message) from error
     except sqlite3.DatabaseError as error:
         if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
             raise DamagedJournal(_damaged(directory, str(error))) from error
         message = f"cannot read the journal in {directory}: {error}"
         raise NoJournal(message) from error
+
+
+@contextmanager
+def _connected(path: Path) -> Iterator[sqlite3.Connection]:
+    with ExitStack() as stack:
+        database = stack.enter_context(closing(_reader(path)))
+        try:
+            database.execute("PRAGMA schema_version")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF not in UNWRITABLE:
+                raise
+            place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="stenod-")))
+            for one in (path, path.with_name(f"{path.name}-wal")):
+                if one.exists():
+                    shutil.copyfile(one, place / one.name)
+            database = stack.enter_context(closing(_reader(place / path.name)))
+        yield database
+
+
+def _reader(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"file:{quote(str(path.resolve()))}?mode=ro", uri=True, timeout=5.0)
 
 
 def _pruned(last: str, first: str) -> str:

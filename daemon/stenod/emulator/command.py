@@ -27,8 +27,8 @@ EXIT_CONFIGURATION = 78
     default="pocketsphinx",
     show_default=True,
     metavar="ENGINE",
-    help="pocketsphinx recognises speech; oracle reads synthetic audio that names its own position; "
-    "script:FILE says the words of FILE at their times.",
+    help="pocketsphinx recognises speech; oracle reads synthetic audio that names its own position "
+    "(`stenod.emulator.oracle.synthesize` makes it); script:FILE says the words of FILE at their times.",
 )
 @click.option(
     "--faults",

@@ -158,6 +158,21 @@ def test_a_full_disk_for_two_minutes(audio: bool, ledger: bool) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("start", [60.0, 99.0])
+def test_a_recording_waits_for_its_disk(start: float) -> None:
+    """A file is not read on while nothing can be stored, its last second included: no gap, nothing lost."""
+    world = simulate(
+        live=False, seconds=100.0, prepare=lambda world: full(world, start, 180.0, audio=True, ledger=False)
+    )
+    account(world)
+    assert [] == world.output.of("gap")
+    assert states(world) == ["lost", "back"]
+    (lost, _) = [line for line in world.output.of("status") if line["subject"] == "journal"]
+    assert lost["reason"].startswith("audio cannot be stored, and its source waits: ")
+    assert 180.0 < world.ended_at < 240.0
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("stop_at", [70.0, 130.0])
 def test_stopped_while_the_disk_is_full(stop_at: float) -> None:
     """It ends in its time; what could not be written is as if it had not been heard: the next run hears it again."""

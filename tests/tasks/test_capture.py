@@ -269,6 +269,27 @@ async def test_standard_input_far_ahead_of_the_clock_is_a_file(autojump_clock: t
     assert studio.gaps == []
 
 
+@pytest.mark.parametrize("live", [False, True])
+async def test_what_waits_for_a_full_disk_is_not_lost(autojump_clock: trio.abc.Clock, live: bool) -> None:
+    """A file is read again by the next run; what came from standard input is a gap when nobody waits any more."""
+    disk = Disk()
+    studio = Studio(ScriptedSource([at_once(0, 500)], live=live, ends=True), disk)
+    disk.files.bytes_max = 2 * 65_000
+    await studio.run(100.0)
+    stored = 65_000 - HELD
+    assert speech(0, stored) == studio.journal.read(0, 66_000)
+    assert [Settled(stored, 66_000, State.GAP, Cause.DISK)][: int(live)] == studio.gaps
+    disk.files.bytes_max = None
+    if not live:
+        again = Studio(
+            ScriptedSource([then([block(speech(stored, HELD))], at_once(65_000, 5))], live=False, ends=True), disk
+        )
+        await again.capture.run()
+        assert [stored / 1000] == [position for _, position in again.source.opened_at]
+        assert speech(0, 70_000) == again.journal.read(0, 70_000)
+        assert [] == again.gaps
+
+
 async def test_standard_input_in_real_time_stays_live(autojump_clock: trio.abc.Clock) -> None:
     """A burst of half a minute and a pause of minutes change nothing."""
     studio = Studio(ScriptedSource([then(at_once(0, 30), 300.0, at_once(30_000, 50))], live=True, ends=True))

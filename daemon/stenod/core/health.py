@@ -54,7 +54,7 @@ class StreamHealth:
     """What of it is still to be transcribed: less where some of it is lost."""
     held: Held | None
     disk: Held | None
-    """A disk takes nothing: audio is being lost, or lines wait."""
+    """A disk takes nothing: audio is being lost, or waits in its source, or lines wait."""
     last_final_at: str | None
     """When the last turn ended that was printed live or late, in UTC."""
 

@@ -1,8 +1,8 @@
 """Capture: opens the source, reads it, and hands what it reads to the intake, which appends it to the journal.
 
 A live source is read at once and always. When it is lost, it is opened again with growing delays, and the time without
-it becomes a gap of that length on the timeline. A source that is not live is paced in real time and read at most a
-minute ahead of the transcript; waiting loses nothing of it, so it has no gaps.
+it becomes a gap of that length on the timeline. A source that is not live is paced in real time and read at most two
+minutes ahead of the transcript; waiting loses nothing of it, also for a disk that is full, so it has no gaps.
 """
 
 from collections.abc import Callable
@@ -26,6 +26,8 @@ REMEDIES = {
 """By whether it is a device."""
 REOPEN_SECONDS = (0.25, 0.5, 1.0)
 """Delays before a lost source is opened again; the last one repeats. With the start of a child it is within 2 s."""
+STORE_SECONDS = 1.0
+"""How often a disk is asked whether it takes what was read of a source that waits."""
 STEADY_SECONDS = 10.0
 """A source that delivered for so long is lost anew; before, it is still the same loss."""
 CRYSTAL_DEVIATION_MAX = 0.001
@@ -103,12 +105,14 @@ class Capture:
                     async with self._source.open(position) as reader:
                         came = await self._read(reader)
                     if self._source.ends:
+                        await self._store_rest()
                         if not came and position > 0:
                             self._log.warning("input.known", source=self._source.description, position_seconds=position)
                         return
                     reason = f"{self._source.description} ended"
                 except SourceBroken as broken:
                     self._log.warning("input.broken", reason=str(broken))
+                    await self._store_rest()
                     return
                 except SourceLost as lost:
                     reason = str(lost)
@@ -118,6 +122,8 @@ class Capture:
         finally:
             with trio.CancelScope(shield=True):
                 await self._intake.settle()
+                if self._source.live:  # it cannot be read again
+                    self._intake.abandon()
             self._journal.finish()
 
     async def _read(self, reader: Reader) -> bool:
@@ -133,8 +139,19 @@ class Capture:
                 await self._intake.take(block, moment)
             if self._live:
                 self._levels.hear(block)
+            await self._stored()
             await self._hold_back(moment.boottime)
         return came
+
+    async def _store_rest(self) -> None:
+        await self._intake.settle()
+        await self._stored()
+
+    async def _stored(self) -> None:
+        """Wait until the disk has taken what was read of a source that waits."""
+        while not self._intake.stored():
+            await trio.sleep(STORE_SECONDS)
+            self.turned_at = self._clock.now()
 
     async def _resume(self, block: Block, moment: Moment) -> None:
         """Place the first block of an opening, and say that the source is back."""
@@ -180,7 +197,7 @@ class Capture:
 
     async def _lost(self, reason: str, losses: int) -> None:
         """Say so, and wait before the next opening."""
-        await self._intake.settle()
+        await self._store_rest()
         delay = REOPEN_SECONDS[min(losses, len(REOPEN_SECONDS) - 1)]
         self._log.warning("source.lost", source=self._source.description, reason=reason, delay_seconds=delay)
         told, self.lost = self.lost, reason

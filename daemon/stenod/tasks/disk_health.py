@@ -31,6 +31,7 @@ LOSSES = {
     Part.SYNC: "audio cannot be made durable",
     Part.LEDGER: "the transcript cannot be stored and waits",
 }
+WAITING = "audio cannot be stored, and its source waits"
 
 
 class Reserve(Protocol):
@@ -72,8 +73,8 @@ class DiskHealth:
         self.trouble = ("", "")
         """What is wrong now and what to do; empty where all is well."""
 
-    def failed(self, part: Part, reason: str, remedy: str) -> None:
-        """Note that a part did not work."""
+    def failed(self, part: Part, reason: str, remedy: str, *, waits: bool = False) -> None:
+        """Note that a part did not work; `waits`: nothing is lost by it."""
         outage = self._outages[part]
         if not outage.out:
             self._log.error("journal.lost", part=part.value, reason=reason, remedy=remedy)
@@ -81,7 +82,7 @@ class DiskHealth:
         worse = part is Part.AUDIO and self._worst is not Part.AUDIO
         if worse or self._worst is None:
             self._worst = part
-            self.trouble = (f"{LOSSES[part]}: {reason}", remedy)
+            self.trouble = (f"{WAITING if waits else LOSSES[part]}: {reason}", remedy)
         if worse or not self._told:
             self._told = True
             self._tell("lost", *self.trouble)

@@ -52,6 +52,8 @@ class Intake:
         self._converter: Converter | None = None
         self._format: tuple[int, int] | None = None
         self._collected = bytearray()
+        self._refused = False
+        """Whether the disk had no room for the collected."""
         self._run: Arrivals | None = None
         """What came in this opening of the source, or in the last one."""
         self._mark = (0.0, 0)
@@ -92,6 +94,17 @@ class Intake:
         assert self._run is not None
         for arrival in self._run.take(block, moment):
             await self._place(arrival)
+
+    def stored(self) -> bool:
+        """Try again to append what the disk has not taken of a source that waits; return whether it has now."""
+        if self._refused:
+            self._append()
+        return not self._refused
+
+    def abandon(self) -> None:
+        """What the disk has not taken by now is lost."""
+        self._journal.append(bytes(self._collected))
+        self._collected.clear()
 
     async def settle(self) -> None:
         """Append all that was read: what was held in doubt, and what is held back in the conversion."""
@@ -152,8 +165,9 @@ class Intake:
         return max(round(loss.seconds * self._journal.rate), int(loss.estimated))
 
     def _append(self) -> None:
-        collected, self._collected = bytes(self._collected), bytearray()
-        self._journal.append(collected)
+        self._refused = not self._journal.append(bytes(self._collected), patient=not self._live)
+        if not self._refused:
+            self._collected.clear()
 
     def _flush(self) -> None:
         """Append what is held back in the conversion and in the collection."""

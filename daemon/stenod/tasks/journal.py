@@ -156,12 +156,17 @@ class Journal:
         self.chronology.begin(anchor)
         self._commits.want()
 
-    def append(self, pcm: bytes) -> None:
-        """Store s16le mono at the stream's rate at the tail. Synchronous: a live source waits for nothing."""
+    def append(self, pcm: bytes, *, patient: bool = False) -> bool:
+        """Store s16le mono at the stream's rate at the tail. Synchronous: a live source waits for nothing.
+
+        Return whether it is on the timeline: where the disk cannot take it, audio of a `patient` source is not.
+        """
         if pcm:
-            self._audio.append(pcm)
+            if not self._audio.append(pcm, patient=patient):
+                return False
             self.captured += len(pcm) // 2
             self._notify()
+        return True
 
     async def gap(self, count: int, cause: Cause, *, estimated: bool = False) -> None:
         """Extend the timeline by `count` samples that were lost, and say so with the next commit; waits for nothing."""

@@ -79,20 +79,25 @@ class StoredAudio:
         self._read_at: dict[int, float] = {}
         """When each stretch of `NEAR_SECONDS` was read last."""
 
-    def append(self, pcm: bytes) -> None:
-        """Store s16le at the tail of the timeline, or extend it by a gap where the disk cannot take it."""
+    def append(self, pcm: bytes, *, patient: bool) -> bool:
+        """Store s16le at the tail of the timeline, or extend it by a gap where the disk cannot take it.
+
+        Of a source that can wait (`patient`) nothing is lost: the answer is False, and the timeline stays as it is.
+        """
         if self._health.due(Part.AUDIO):
             try:
                 self._health.hold_room()
                 self._segments.append(self._timeline.tail, pcm)
             except OSError as error:
-                self._health.failed(Part.AUDIO, str(error.strerror), remedy(error.errno))
+                self._health.failed(Part.AUDIO, str(error.strerror), remedy(error.errno), waits=patient)
             else:
                 self._timeline.extend(len(pcm) // 2)
                 self._health.worked(Part.AUDIO)
                 self._commits.lose_no_more()
-                return
-        self._commits.lose_more(len(pcm) // 2, Cause.DISK)
+                return True
+        if not patient:
+            self._commits.lose_more(len(pcm) // 2, Cause.DISK)
+        return not patient
 
     def read(self, position: int, count: int) -> bytes:
         """Return stored audio, as much of `count` as is contiguous; what is pending and not there is a gap from now."""

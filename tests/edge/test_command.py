@@ -110,6 +110,16 @@ async def test_a_command_that_closes_its_output_and_stays_is_lost() -> None:
         assert await until_lost(reader) == (b"", "command 'sh' closed its output")
 
 
+async def test_a_command_that_stands_still_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its last words say why, where it has any; as long as something comes now and then, it goes on."""
+    monkeypatch.setattr("stenod.edge.command.STALL_SECONDS", 1.0)
+    script = "for n in 1 2 3; do head -c 320 /dev/zero; sleep 0.5; done; echo no route >&2; exec sleep 60"
+    async with shell(script).open(0.0) as reader:
+        pcm, reason = await until_lost(reader)
+    assert 3 * 320 == len(pcm)
+    assert "command 'sh' has written no audio for 1 s: no route" == reason
+
+
 async def test_the_whole_group_is_ended_on_leaving() -> None:
     """A pipeline's members go with it, by SIGTERM."""
     async with shell("sleep 100 & sleep 100 | sleep 100 & echo $$; echo $!; wait").open(0.0) as reader:

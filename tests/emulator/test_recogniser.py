@@ -56,6 +56,16 @@ def environment_of(pid: int) -> bytes:
     return Path(f"/proc/{pid}/environ").read_bytes()
 
 
+async def test_a_signal_to_the_group_is_the_parents_business(speech: tuple[np.ndarray, list[float]]) -> None:
+    """`timeout` and a terminal tell all of a group: the child recognises on, for the parent has last words to take."""
+    async with open_recogniser(RATE, 0.7) as engine:
+        await engine.hear(bytes(RATE))  # it has begun
+        for number in (signal.SIGINT, signal.SIGTERM):
+            os.kill(engine._process.pid, number)
+        heard = await engine.hear(speech[0][: 6 * RATE].tobytes())
+        assert [*heard, *await engine.end_turn()]
+
+
 async def test_the_child_has_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
     """A key in our environment is not in its own, where others may look."""
     monkeypatch.setenv("ASSEMBLYAI_API_KEY", "a-key-for-tests-6f1d2c")

@@ -1,6 +1,7 @@
 """A command as a source: whatever writes raw s16le to its standard output (ffmpeg, arecord, pw-record, parec, sox).
 
-It is live and does not end: a command that does is lost, and may be started again.
+It is live and does not end: a command that does is lost, and may be started again. So is one that writes nothing for
+long, as a stream's reader does whose server has gone: what is said meanwhile is lost with nobody knowing.
 
 Invariants:
 
@@ -36,6 +37,7 @@ COMPLAINT_BYTES_MAX = 4096
 COMPLAINT_LINES = 3
 COMPLAINT_SECONDS = 0.25
 """How often the complaints of a command that writes no audio are read."""
+STALL_SECONDS = 30.0
 END_SECONDS = 1.0
 STRAGGLER_SECONDS = 0.1
 """What the rest of a pipeline has when its first process, which got the same signal, is gone."""
@@ -109,7 +111,8 @@ class _CommandReader:
         self._rest = b""
 
     async def read(self) -> Block:
-        while True:
+        stalled_at = trio.current_time() + STALL_SECONDS
+        while trio.current_time() < stalled_at:
             with trio.move_on_after(COMPLAINT_SECONDS):
                 data = await self._audio.receive_some(self._bytes_max - len(self._rest))
                 moment = read_moment(*CLOCKS)
@@ -129,6 +132,8 @@ class _CommandReader:
                         wall=moment.wall,
                     )
             self._hear()
+        else:
+            raise SourceLost(self._told(f"has written no audio for {STALL_SECONDS:g} s"))
         raise SourceLost(await self._farewell())
 
     def _hear(self) -> None:
@@ -149,6 +154,9 @@ class _CommandReader:
             how = f"was ended by {signal.Signals(-status).name}"
         else:
             how = f"ended with status {status}"
+        return self._told(how)
+
+    def _told(self, how: str) -> str:
         lines = [line.strip() for line in self._complaint.decode(errors="replace").splitlines() if line.strip()]
         told = PASSWORD.sub("://***@", " / ".join(lines[-COMPLAINT_LINES:]))
         return f"{self._source.description} {how}" + (f": {told}" if told else "")

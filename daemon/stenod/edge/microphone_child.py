@@ -181,7 +181,8 @@ def _end_with_parent() -> None:
 
 def main(rate: str, channel: str = "0", wait_seconds: str = "0", device: str | None = None) -> NoReturn:
     """Be the child: record to descriptor 1."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGTERM):  # they are meant for all of a group; the parent ends us
+        signal.signal(number, signal.SIG_IGN)
     outlet = Outlet(os.dup(1))
     os.dup2(2, 1)  # PortAudio's back ends print to both
     os.set_blocking(2, False)  # and must not wait for whoever reads that

@@ -1,7 +1,10 @@
 """What earlier runs left behind: told in one line, removed only where nothing is lost."""
 
+import os
 import shlex
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -268,3 +271,15 @@ def test_a_named_directory_stays(tmp_path: Path, capsys) -> None:
     leave(directory, wanted=True, repeatable=True)
     assert directory.path.exists()
     assert "" == capsys.readouterr().err
+
+
+@pytest.mark.parametrize("how", ["2>&-", "2>/dev/full"])
+def test_a_note_that_cannot_be_said_keeps_nobody_from_transcribing(environment: dict[str, str], how: str) -> None:
+    """Standard error that is closed, or full: what was left stays, and the run runs, to its end and exit code 0."""
+    path = abandoned(environment, seconds=1.0)
+    program = shlex.join([sys.executable, "-m", "stenod", "run", "--input", "none"])
+    clean = {"PATH": os.environ["PATH"], "HOME": str(path.parent)}
+    result = subprocess.run(["sh", "-c", f"exec {program} {how}"], env=clean | environment, timeout=60, check=False)
+    assert 0 == result.returncode
+    assert {"room": 1.0} == pending(path)
+    assert [path] == list(path.parent.glob("run-*"))

@@ -109,7 +109,12 @@ def _say(text: str) -> None:
 
 
 def _flushed(code: int) -> int:
-    """Flush standard output, so that the interpreter has nothing left to fail at."""
+    """Flush the standard streams, so that the interpreter has nothing left to fail at."""
+    try:
+        if sys.stderr is not None:
+            sys.stderr.flush()
+    except (OSError, ValueError):
+        _discard(2)
     try:
         if sys.stdout is not None:
             sys.stdout.flush()

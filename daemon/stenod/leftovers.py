@@ -5,8 +5,9 @@ Nothing is deleted here that still holds audio or lines that nobody has; that is
 
 import shlex
 import sqlite3
+import sys
 from collections.abc import Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -77,7 +78,7 @@ def look_behind(environment: Mapping[str, str]) -> None:
     if kept:
         told[:0] = [together(kept)] if len(kept) > 1 else kept[0].lines()
     for line in told:
-        say(f"stenod: {line}", NOTICE)
+        _mention(line)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +160,14 @@ def leave(
         return
     directory.release()
     for line in told:
-        say(f"stenod: {line}", NOTICE)
+        _mention(line)
+
+
+def _mention(line: str) -> None:
+    """Say a line where it can be said: a note by the way keeps nobody from transcribing, and changes no exit code."""
+    if sys.stderr is not None:  # None: it was closed before we came
+        with suppress(OSError, ValueError):
+            say(f"stenod: {line}", NOTICE)
 
 
 def _unreadable(path: Path, error: Exception, whose: str) -> str:

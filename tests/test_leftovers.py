@@ -63,6 +63,17 @@ def test_audio_that_waits_is_told_and_kept(environment: dict[str, str], capsys) 
     assert {"room": 2.5} == pending(path)
 
 
+def test_where_a_killed_run_had_sent_it_is_not_forgotten(environment: dict[str, str], capsys) -> None:
+    """What was meant for a server of one's own is not offered to the provider's."""
+    given = ["--config", "a b.toml", "--endpoint", "ws://asr:8080"]
+    directory = temporary(environment)
+    directory.remember(given)
+    fill(directory.path, seconds=1.0)
+    directory.release()
+    look_behind(environment)
+    assert f"--stream room {shlex.join(given)}; to discard: " in capsys.readouterr().err
+
+
 def test_nothing_left_nothing_said(environment: dict[str, str], capsys) -> None:
     """No state home, an empty one, or only directories of others."""
     look_behind(environment)

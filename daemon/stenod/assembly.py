@@ -203,6 +203,8 @@ def main(loaded: Loaded, environment: Mapping[str, str]) -> int:
     if chosen is None:
         look_behind(environment)
     directory = directories.named(chosen) if chosen is not None else directories.temporary(environment)
+    if directory.temporary:
+        directory.remember(_given(loaded))
     assembly = Assembly(loaded=loaded, environment=environment, telemetry=logging, directory=directory)
     outcome: Outcome | None = None
     try:

@@ -29,7 +29,7 @@ UNREADABLE = (LedgerUnusable, sqlite3.DatabaseError, OSError, ValueError)
 """What reading a directory raises that is damaged, or for which there is no room."""
 
 
-def left(path: Path, stream: str, pending_seconds: float, given: Sequence[str] = ()) -> str:
+def left(path: Path, stream: str, pending_seconds: float, given: Sequence[str] | None = None) -> str:
     """Return the line about audio that stays; `given` as for `resume`."""
     return (
         f"{pending_seconds:.1f} s of audio that was not transcribed are kept in {path}; "
@@ -37,14 +37,20 @@ def left(path: Path, stream: str, pending_seconds: float, given: Sequence[str] =
     )
 
 
-def resume(path: Path, stream: str, given: Sequence[str] = ()) -> str:
+def resume(path: Path, stream: str, given: Sequence[str] | None = None) -> str:
     """Return the command that transcribes and prints what waits in a directory, with who it was meant for.
 
-    `given`: the words that said where its server is, as far as they are known.
+    `given`: the words that said where its server is; None: those that the run itself has left there.
     """
     words = ["stenod", "run", "--input", "none", "--state-dir", str(path), "--stream", stream]
     provider = meant_for(path, stream)
-    return shlex.join([*words, *(["--provider", provider] if provider else []), *given])
+    return shlex.join(
+        [
+            *words,
+            *(["--provider", provider] if provider else []),
+            *(directories.remembered(path) if given is None else given),
+        ]
+    )
 
 
 def meant_for(path: Path, stream: str) -> str | None:
@@ -100,7 +106,7 @@ class Held:
     def __bool__(self) -> bool:
         return bool(self.pending or self.unprinted)
 
-    def lines(self, given: Sequence[str] = ()) -> list[str]:
+    def lines(self, given: Sequence[str] | None = None) -> list[str]:
         """Return what to say about it, one line a stream; `given` as for `resume`."""
         return [left(self.path, stream, seconds, given) for stream, seconds in self.pending.items()] + [
             f"lines that were not printed are kept in {self.path}; "

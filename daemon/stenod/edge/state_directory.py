@@ -8,11 +8,12 @@ start says so. The lock is the kernel's (flock): it is gone with the process, ho
 import errno
 import fcntl
 import os
+import shlex
 import shutil
 import stat
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from stenod.core.verdict import ExitCode
 LEDGER_NAME = "ledger.sqlite"
 LOCK_NAME = "lock"
 RESERVE_NAME = "reserve"
+WORDS_NAME = "words"
 PRIVATE_MODE = 0o700
 TEMPORARY_PREFIX = "run-"
 UNBORN_PREFIX = ".new-"
@@ -66,6 +68,11 @@ class StateDirectory:
     def audio(self, stream: str) -> Path:
         """The directory of a stream's segments."""
         return self.path / stream / "audio"
+
+    def remember(self, words: Sequence[str]) -> None:
+        """Keep words of the command line, for whoever goes on here; a full disk keeps nothing."""
+        with suppress(OSError):
+            (self.path / WORDS_NAME).write_text(shlex.join(words), encoding="utf-8", errors="surrogateescape")
 
     def release(self) -> None:
         """Unlock; the directory stays."""
@@ -140,6 +147,14 @@ def condition(path: Path) -> Directory:
         trouble="" if running is not None else _trouble(path, existing),
         free_bytes=space.f_bavail * space.f_frsize,
     )
+
+
+def remembered(path: Path) -> list[str]:
+    """Return the words that were kept in a directory, if any."""
+    try:
+        return shlex.split((path / WORDS_NAME).read_text(encoding="utf-8", errors="surrogateescape"))
+    except (OSError, ValueError):
+        return []
 
 
 def left_behind(environment: Mapping[str, str]) -> list[Path]:

@@ -270,3 +270,26 @@ def test_the_module_is_the_program() -> None:
     """`python -m stenod` is `stenod`."""
     result = subprocess.run([sys.executable, "-m", "stenod", "--version"], capture_output=True, text=True, check=True)
     assert result.stdout.startswith("stenod 20")
+
+
+@pytest.mark.parametrize("command", ["status", "verify", "tail", "retranscribe", "health"])
+def test_a_state_directory_means_the_same_to_every_command(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`~` is the home, as for `run`; what is no name is wrong usage, whoever names it."""
+    asked = stenod.get_command(click.Context(stenod), command)
+    assert asked is not None
+    words = ["--quiet"] if command == "retranscribe" else []
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("STATE_DIRECTORY", raising=False)
+
+    def said(named: list[str], variable: str | None = None) -> tuple[str, int]:
+        result = CliRunner().invoke(asked, [*words, *named], env={"STENOD_STATE_DIR": variable})
+        return result.output + str(result.exception), result.exit_code
+
+    assert f"in {tmp_path}/journal" in said(["--state-dir", "~/journal"])[0]
+    assert f"in {tmp_path}/journal" in said([], "~/journal")[0]
+    told, code = said(["--state-dir", "x\udcff"])
+    assert (2, True) == (code, "'--state-dir': 'x\\udcff' is not UTF-8; name another directory" in told)
+    told, code = said([], "~nobody-has-this-name")
+    assert (2, True) == (code, "STENOD_STATE_DIR: nobody has the home directory of" in told)

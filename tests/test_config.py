@@ -404,6 +404,11 @@ def test_variables_carry_lists_tables_and_truth() -> None:
         ("STENOD_OUTPUT_FILE", "~nobody-has-this-name/talk.jsonl"),
         ("STENOD_TLS_CA_FILE", "~nobody-has-this-name/ca.pem"),
         ("STENOD_ASSEMBLYAI_KEY_FILE", "~nobody-has-this-name/key"),
+        *[
+            (f"STENOD_{name}", "a\0b")
+            for name in ("STATE_DIR", "OUTPUT_FILE", "TLS_CA_FILE", "ASSEMBLYAI_KEY_FILE", "DEEPGRAM_KEY_FILE")
+        ],
+        ("STENOD_STATE_DIR", "journal\udcff"),
         ("STENOD_CAPTURE_INPUT", ""),
         ("STENOD_CAPTURE_INPUT", "mic:"),
         ("STENOD_CAPTURE_INPUT", "command: "),

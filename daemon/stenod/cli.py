@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from stenod import pathnames
+
 if TYPE_CHECKING:
     from stenod.config import Loaded
 
@@ -61,6 +63,24 @@ class LazyGroup(click.Group):
         """Write the table, importing nothing."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+def named_directory(value: str, variable: str | None = None) -> Path:
+    """Return the state directory that a person names, as `run` understands it; raises a usage error."""
+    try:
+        return pathnames.directory(value)
+    except ValueError as error:
+        message = f"{error}; name another directory"
+        raise click.BadParameter(message, param_hint=variable) from error
+
+
+def given_directory(environment: Mapping[str, str]) -> Path | None:
+    """Return the state directory of our variable, or of systemd's; raises a usage error."""
+    for variable in ("STENOD_STATE_DIR", "STATE_DIRECTORY"):
+        given = environment.get(variable, "")
+        if given:
+            return named_directory(given.partition(":")[0] if variable == "STATE_DIRECTORY" else given, variable)
+    return None
 
 
 def configured(command: F) -> F:

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 from stenod.contradictions import contradictions
 from stenod.core.verdict import ExitCode
 from stenod.options import LOCAL, Input, InputKind, Options, Parameter, Provider, table_of
-from stenod.pathnames import check_key_file, check_path
+from stenod.pathnames import check_directory, check_key_file, check_path
 from stenod.sources import Broken, Entry, read_environment, read_file
 from stenod.values import Unfit, convert, notation
 
@@ -270,7 +270,7 @@ def _check_providers(value: tuple[Provider, ...]) -> None:
 
 CHECKS: Mapping[str, Callable[[Any], None]] = {
     "providers": _check_providers,
-    "state_dir": check_path,
+    "state_dir": check_directory,
     "output.file": check_path,
     "tls.ca_file": check_path,
     "capture.input": _check_input,

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from stenod.cli import given_directory, named_directory
 from stenod.core.verdict import ExitCode
 from stenod.edge.status_socket import ask
 
@@ -22,7 +23,7 @@ PATIENCE = "audio is kept meanwhile, `stenod status` says more"
 
 
 @click.command()
-@click.option("--state-dir", type=click.Path(path_type=Path, readable=False), metavar="DIR", help="Where it runs.")
+@click.option("--state-dir", type=named_directory, metavar="DIR", help="Where it runs.")
 @click.option("--config", type=click.Path(path_type=Path), metavar="FILE", help=CONFIG)
 @click.option("--live", "ready", flag_value=False, default=False, type=bool, help="Whether it is alive. The default.")
 @click.option("--ready", "ready", flag_value=True, type=bool, help="Whether words are on their way, too.")
@@ -94,11 +95,9 @@ def _silence(directory: Path) -> str:
 
 def _directory(state_dir: Path | None, config: Path | None) -> Path:
     """Return where it runs; raises a usage error, and `ConfigErrors`. A configuration is read only where it must be."""
-    given = os.environ.get("STENOD_STATE_DIR") or os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
-    if state_dir is not None:
-        return state_dir
-    if given:
-        return Path(given).expanduser()
+    given = state_dir or given_directory(os.environ)
+    if given is not None:
+        return given
     from stenod.config import load, state_directory
     from stenod.unit import journals_told, own_journal
 

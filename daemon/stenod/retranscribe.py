@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stenod.cli import PROVIDERS
+from stenod.cli import PROVIDERS, named_directory
 from stenod.core.verdict import ExitCode
 from stenod.status import duration
 from stenod.verify import journal_directory
@@ -43,9 +43,7 @@ class Reopened:
 
 @click.command()
 @click.option("--quiet", is_flag=True, help="What was judged quiet; nothing else can be asked for.")
-@click.option(
-    "--state-dir", type=click.Path(path_type=Path, readable=False), metavar="DIR", help="The journal's directory."
-)
+@click.option("--state-dir", type=named_directory, metavar="DIR", help="The journal's directory.")
 @click.option("--stream", metavar="NAME", help="Only this stream.")
 @click.option("--since", metavar="T", help="Only from this moment on.")
 @click.option("--until", metavar="T", help="Only up to this moment.")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from stenod.cli import named_directory
 from stenod.core.verdict import ExitCode
 from stenod.verify import journal_directory
 
@@ -20,9 +21,7 @@ ATTENTION = 1
 
 
 @click.command()
-@click.option(
-    "--state-dir", type=click.Path(path_type=Path, readable=False), metavar="DIR", help="The journal's directory."
-)
+@click.option("--state-dir", type=named_directory, metavar="DIR", help="The journal's directory.")
 @click.option("--stream", metavar="NAME", help="Only this stream.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a stream.")
 @click.pass_context

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from stenod.cli import given_directory, named_directory
 from stenod.core.reader import ReaderGone
 from stenod.core.verdict import ExitCode
 
@@ -17,9 +18,9 @@ def journal_directory(chosen: Path | None) -> Path:
 
     Raises a usage error.
     """
-    given = os.environ.get("STENOD_STATE_DIR") or os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
-    if chosen is not None or given:
-        return chosen if chosen is not None else Path(given)
+    given = chosen or given_directory(os.environ)
+    if given is not None:
+        return given
     from stenod.unit import journals_told, own_journal
 
     own = own_journal(os.environ)
@@ -30,9 +31,7 @@ def journal_directory(chosen: Path | None) -> Path:
 
 
 @click.command()
-@click.option(
-    "--state-dir", type=click.Path(path_type=Path, readable=False), metavar="DIR", help="The journal's directory."
-)
+@click.option("--state-dir", type=named_directory, metavar="DIR", help="The journal's directory.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a stream.")
 @click.pass_context
 def verify(context: click.Context, /, state_dir: Path | None, *, as_json: bool) -> None:
@@ -65,9 +64,7 @@ def verify(context: click.Context, /, state_dir: Path | None, *, as_json: bool) 
 
 
 @click.command()
-@click.option(
-    "--state-dir", type=click.Path(path_type=Path, readable=False), metavar="DIR", help="The journal's directory."
-)
+@click.option("--state-dir", type=named_directory, metavar="DIR", help="The journal's directory.")
 @click.option("--stream", default="default", show_default=True, metavar="NAME", help="Which stream.")
 @click.option("--since", metavar="ID", help="Only what came after the record with this id.")
 @click.option("--follow", is_flag=True, help="Go on as lines come, until Ctrl-C.")

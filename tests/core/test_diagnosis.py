@@ -116,6 +116,7 @@ def test_a_refusal_is_what_the_table_says() -> None:
         (Directory(path="/s", exists=True, mode=0o755), False, Mark.ODD, "its mode is 0755; `chmod 700 /s`"),
         (Directory(path="/s", exists=True, holder=12), False, Mark.GOOD, "in use by a running stenod (process 12)"),
         (Directory(path="/s", exists=True, holder=0, mode=0o755), False, Mark.GOOD, "(a process), so it was only"),
+        (Directory(path="/s", exists=True, foreign=True), True, Mark.GOOD, "a temporary one in /s; --state-dir keeps"),
         (Directory(path="/s", exists=True, foreign=True), False, Mark.WRONG, "other files; name one of its own"),
         (
             Directory(path="/s", exists=True, trouble="Permission denied"),

@@ -174,7 +174,7 @@ def of_directory(found: Directory, *, temporary: bool) -> Finding:
     if found.in_use:
         who = f"process {found.holder}" if found.holder else "a process"
         return good(f"{found.path} is in use by a running stenod ({who}), so it was only looked at")
-    if found.foreign:
+    if found.foreign and not temporary:  # beside temporary ones there are others, and what they left
         remedy = "name one of its own with --state-dir"
         return wrong(f"{found.path} holds other files", remedy, ExitCode.CANNOT_CREATE)
     if found.trouble:

@@ -15,7 +15,7 @@ from stenod.core.transaction import Transaction
 from stenod.edge.inspection import read, survey
 from stenod.edge.ledger import Ledger
 from stenod.edge.segments import Segments
-from stenod.edge.state_directory import named
+from stenod.edge.state_directory import StateDirectoryError, named
 from stenod.retranscribe import retranscribe
 
 NINE = 1_769_850_000.0
@@ -179,3 +179,12 @@ def test_the_next_run_finds_it(directory: Path) -> None:
     ledger.close()
     assert Settled(2 * RATE, 6 * RATE, State.QUIET) in state.spans
     assert 6 * RATE == Timeline.restored(state.spans, state.tail).cursor
+
+
+def test_a_file_where_the_audio_was(directory: Path) -> None:
+    """Nothing is changed, and the sentence says where it stands."""
+    (directory / "desk").rename(directory / "away")
+    (directory / "desk").touch()
+    result = ask(directory)
+    assert isinstance(result.exception, StateDirectoryError)
+    assert f"{directory}/desk is not a directory" in str(result.exception)

@@ -84,6 +84,7 @@ class MachineExamination:
         chosen = state_directory(self._options, case.environment)
         self._temporary = chosen is None
         self._path = chosen or home(case.environment)
+        self._streams = [one.stream for one in streams_of(self._options)]
         self._found: Directory | None = None
 
     def steps(self) -> Iterator[Step]:
@@ -106,7 +107,7 @@ class MachineExamination:
         journal = self._options.journal
         return of_disk(
             (await self._condition()).free_bytes,
-            bytes_a_second=SAMPLE_BYTES * self._options.capture.rate * len(streams_of(self._options)),
+            bytes_a_second=SAMPLE_BYTES * self._options.capture.rate * len(self._streams),
             floor_bytes=journal.free_bytes_min,
             audio_bytes_max=journal.audio_bytes_max,
             hours_max=journal.audio_hours_max,
@@ -114,7 +115,9 @@ class MachineExamination:
 
     async def _condition(self) -> Directory:
         if self._found is None:
-            self._found = await trio.to_thread.run_sync(condition, self._path, abandon_on_cancel=True)
+            self._found = await trio.to_thread.run_sync(
+                condition, self._path, () if self._temporary else self._streams, abandon_on_cancel=True
+            )
         return self._found
 
 

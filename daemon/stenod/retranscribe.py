@@ -22,6 +22,7 @@ from stenod.verify import journal_directory
 if TYPE_CHECKING:
     from stenod.config import Loaded
     from stenod.core.moments import Moments
+    from stenod.edge.state_directory import StateDirectory
 
 NOTHING_FOUND = 1
 
@@ -96,8 +97,8 @@ def retranscribe(
     streams = [one.stream for one in inspection.survey(directory, stream)]
     given = {"providers": provider or None, "endpoint": endpoint}
     loaded = {one: _configured(directory, one, config, given) for one in streams} if run_now else {}
-    with _locked(directory):
-        reopened = [_reopen(directory, one, since, until) for one in streams]
+    with _locked(directory) as held:
+        reopened = [_reopen(held, one, since, until) for one in streams]
     for one in reopened:
         for line in _told(one):
             click.echo(f"{one.stream}: {line}", err=run_now)
@@ -111,8 +112,8 @@ def retranscribe(
 
 
 @contextmanager
-def _locked(directory: Path) -> Iterator[None]:
-    """Hold the directory; raises `NotNow` where another one does."""
+def _locked(directory: Path) -> Iterator["StateDirectory"]:
+    """Hold the directory and return it; raises `NotNow` where another one does."""
     from stenod.edge import state_directory
 
     try:
@@ -128,24 +129,23 @@ def _locked(directory: Path) -> Iterator[None]:
         )
         raise NotNow(message) from error
     try:
-        yield
+        yield held
     finally:
         held.release()
 
 
-def _reopen(directory: Path, stream: str, since: str | None, until: str | None) -> Reopened:
+def _reopen(directory: "StateDirectory", stream: str, since: str | None, until: str | None) -> Reopened:
     """Do it for one stream; raises a usage error for a moment that is none."""
     from stenod.core.moments import Moments
     from stenod.core.timeline import State, Timeline
     from stenod.core.transaction import Transaction
     from stenod.edge.ledger import Ledger
     from stenod.edge.segments import Segments
-    from stenod.edge.state_directory import LEDGER_NAME
 
-    with closing(Ledger(directory / LEDGER_NAME)) as ledger:
+    with closing(Ledger(directory.ledger)) as ledger:
         rate = dict(ledger.streams())[stream]
         state = ledger.open_stream(stream, rate)
-        stored = Segments(directory / stream / "audio", 1).spans()
+        stored = Segments(directory.audio(stream), 1).spans()
         timeline = Timeline.restored(state.spans, max([state.tail, *(span.end for span in stored)]))
         moments = Moments(rate, state.anchors)
         start = 0 if since is None else _position(moments, since, "--since")

@@ -124,6 +124,12 @@ def test_a_refusal_is_what_the_table_says() -> None:
             Mark.WRONG,
             "denied; let its user write it",
         ),
+        (
+            Directory(path="/s", exists=True, trouble="/s/a is not a directory, and the audio of a belongs there"),
+            False,
+            Mark.WRONG,
+            "; move it away, or choose another",
+        ),
         (Directory(path="/s", exists=True, trouble="No space left on device"), True, Mark.WRONG, "; make room there"),
     ],
 )

@@ -1,6 +1,7 @@
 """Where a journal lives: modes, the lock against real processes, what was left behind."""
 
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -111,6 +112,49 @@ def test_a_refusal_leaves_no_descriptor(tmp_path: Path) -> None:
     directory.release()
 
 
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("link", r"link is a symbolic link that leads nowhere \(gone\); choose"),
+        ("link/below", r"link is a symbolic link that leads nowhere \(gone\); choose"),
+        ("file", "file is not a directory; choose"),
+        ("file/below", "file is not a directory; choose"),
+        ("not\udcff", "its name is not UTF-8; choose"),
+    ],
+)
+def test_what_stands_in_its_place_is_told(tmp_path: Path, name: str, told: str) -> None:
+    """By a start, by one without a directory of its own, and by a rehearsal; nothing is made there."""
+    (tmp_path / "link").symlink_to("gone")
+    (tmp_path / "file").touch()
+    before = sorted(tmp_path.rglob("*"))
+    for start in (
+        lambda: named(tmp_path / name),
+        lambda: temporary({"XDG_STATE_HOME": str(tmp_path / name)}),
+    ):
+        with pytest.raises(StateDirectoryError, match=told) as caught:
+            start()
+        assert ExitCode.CANNOT_CREATE == caught.value.exit_code
+    assert re.search(told.removesuffix("; choose"), condition(tmp_path / name).trouble)
+    assert before == sorted(tmp_path.rglob("*"))
+
+
+@pytest.mark.parametrize("taken", ["room", "room/audio"])
+def test_a_file_where_the_audio_of_a_stream_belongs(tmp_path: Path, taken: str) -> None:
+    """It is told before anything is recorded; other streams are none the worse."""
+    directory = named(tmp_path / "journal")
+    file = directory.path / taken
+    file.parent.mkdir(exist_ok=True)
+    file.touch()
+    told = f"{file} is not a directory, and the audio of room belongs there"
+    with pytest.raises(StateDirectoryError, match=f"{re.escape(told)}; move it away, or choose") as caught:
+        directory.audio("room")
+    assert ExitCode.CANNOT_CREATE == caught.value.exit_code
+    assert directory.path / "desk" / "audio" == directory.audio("desk")
+    directory.release()
+    assert told == condition(directory.path, ["desk", "room"]).trouble
+    assert "" == condition(directory.path, ["desk"]).trouble
+
+
 @pytest.mark.parametrize("obstacle", ["a file", "below a file", "a lock that is a directory", "a long name"])
 def test_a_directory_that_cannot_be(tmp_path: Path, obstacle: str) -> None:
     """One sentence with the cause and what to do."""
@@ -128,7 +172,7 @@ def test_a_directory_that_cannot_be(tmp_path: Path, obstacle: str) -> None:
 def test_no_place_for_a_fresh_one(tmp_path: Path) -> None:
     """The same where the XDG state home is unusable."""
     (tmp_path / "state").touch()
-    with pytest.raises(StateDirectoryError, match=r"cannot use .*stenod: Not a directory; ") as caught:
+    with pytest.raises(StateDirectoryError, match=r"cannot use .*state is not a directory; ") as caught:
         temporary({"XDG_STATE_HOME": str(tmp_path / "state")})
     assert ExitCode.CANNOT_CREATE == caught.value.exit_code
 
@@ -270,7 +314,7 @@ def test_the_condition_of_a_directory(tmp_path: Path) -> None:
 def test_the_condition_of_one_that_cannot_be_used(tmp_path: Path) -> None:
     """A file, a place where nothing can be written, somebody else's files."""
     (tmp_path / "file").write_text("x")
-    assert "Not a directory" == condition(tmp_path / "file").trouble
+    assert f"{tmp_path / 'file'} is not a directory" == condition(tmp_path / "file").trouble
     assert condition(Path("/proc/stenod")).trouble
     assert condition(tmp_path).foreign
 
@@ -328,6 +372,10 @@ def test_the_condition_of_one_that_is_somebody_elses(tmp_path: Path) -> None:
     os.seteuid(65534)
     try:
         found = condition(tmp_path / "a" / "b")
+        environment = {"HOME": str(tmp_path)}
+        assert [] == left_behind(environment)
+        with pytest.raises(StateDirectoryError, match="Permission denied; let its user write it"):
+            temporary(environment)
     finally:
         os.seteuid(0)
     assert (False, "Permission denied") == (found.exists, found.trouble)

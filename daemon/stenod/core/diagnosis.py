@@ -20,6 +20,7 @@ ROOM = "make room there, or "
 DIRECTORY_REMEDIES = {
     "space": ROOM,
     "quota": ROOM,
+    "belongs there": "move it away, or ",
     "permission": "let its user write it (`chown -R`, `chmod -R u+w`), or ",
 }
 SKIPPED = "skipped: "

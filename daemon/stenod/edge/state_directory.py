@@ -35,6 +35,7 @@ ROOM = "make room on its disk, or "
 REMEDIES = {
     errno.ENOSPC: ROOM,
     errno.EDQUOT: ROOM,
+    errno.ENOTDIR: "move it away, or ",
     errno.EACCES: "let its user write it (`chown -R`, `chmod -R u+w`), or ",
 }
 
@@ -66,8 +67,11 @@ class StateDirectory:
         return self.path / RESERVE_NAME
 
     def audio(self, stream: str) -> Path:
-        """The directory of a stream's segments."""
-        return self.path / stream / "audio"
+        """Return the directory of a stream's segments; raises `StateDirectoryError` where a file stands there."""
+        try:
+            return _audio(self.path, stream)
+        except OSError as error:
+            raise _unusable(self.path, error) from error
 
     def remember(self, words: Sequence[str]) -> None:
         """Keep words of the command line, for whoever goes on here; a full disk keeps nothing."""
@@ -102,6 +106,8 @@ def temporary(environment: Mapping[str, str]) -> StateDirectory:
     """
     base = home(environment)
     try:
+        _check_name(base)
+        _check_place(base)
         base.mkdir(mode=0o700, parents=True, exist_ok=True)
         unborn = Path(tempfile.mkdtemp(prefix=UNBORN_PREFIX, dir=base))
     except OSError as error:
@@ -130,8 +136,8 @@ def holder(path: Path) -> int | None:
     return None
 
 
-def condition(path: Path) -> Directory:
-    """Return what can be said of a directory, one that is not there yet too; nothing stays that was not there before.
+def condition(path: Path, streams: Sequence[str] = ()) -> Directory:
+    """Return what can be said of a directory for streams, one that is not there yet too; nothing stays that was not.
 
     Whether there is room is tried with a file that has no name, where nobody runs.
     """
@@ -144,7 +150,7 @@ def condition(path: Path) -> Directory:
         mode=stat.S_IMODE(existing.stat().st_mode),
         holder=running,
         foreign=_is_foreign(path),
-        trouble="" if running is not None else _trouble(path, existing),
+        trouble="" if running is not None else _trouble(path, existing, streams),
         free_bytes=space.f_bavail * space.f_frsize,
     )
 
@@ -159,8 +165,8 @@ def remembered(path: Path) -> list[str]:
 
 def left_behind(environment: Mapping[str, str]) -> list[Path]:
     """Return the temporary directories that no running process holds, oldest first."""
-    found = []
-    for path in sorted(home(environment).glob(f"{TEMPORARY_PREFIX}*")):
+    base, found = home(environment), []
+    for path in sorted(base.glob(f"{TEMPORARY_PREFIX}*")) if _is_directory(base) else ():
         try:
             descriptor = os.open(path / LOCK_NAME, os.O_RDWR | os.O_CLOEXEC)
         except OSError:
@@ -194,11 +200,13 @@ def _is_foreign(path: Path) -> bool:
     return False
 
 
-def _trouble(path: Path, existing: Path) -> str:
+def _trouble(path: Path, existing: Path, streams: Sequence[str]) -> str:
     """Return what keeps us from writing at a path, `existing` being as much of it as there is; empty: nothing."""
     try:
-        if path.exists() and not path.is_dir():
-            return os.strerror(errno.ENOTDIR)
+        _check_name(path)
+        _check_place(path)
+        for stream in streams:
+            _audio(path, stream)
         with tempfile.TemporaryFile(dir=existing) as trial:
             trial.write(bytes(TRIAL_BYTES))
             trial.flush()
@@ -207,6 +215,41 @@ def _trouble(path: Path, existing: Path) -> str:
     except OSError as error:
         return error.strerror or str(error)
     return ""
+
+
+def _audio(path: Path, stream: str) -> Path:
+    """Return where a stream's segments are; raises `OSError` where something else stands there, or in the place of it.
+
+    Names of streams are free, so whoever keeps notes beside a journal may have taken one.
+    """
+    for one in (path / stream, path / stream / "audio"):
+        if standing := _standing(one):
+            raise NotADirectoryError(errno.ENOTDIR, f"{standing}, and the audio of {stream} belongs there")
+    return path / stream / "audio"
+
+
+def _check_place(path: Path) -> None:
+    """Raise `OSError` where something else stands in a directory's place, or in that of one above it."""
+    for one in (path, *path.parents):
+        if standing := _standing(one):
+            raise FileExistsError(errno.EEXIST, standing)
+
+
+def _standing(path: Path) -> str:
+    """Return what stands where a directory is wanted; empty: one, or nothing, or what we may not look at."""
+    if _is_directory(path) or not os.path.lexists(path):
+        return ""
+    if path.is_symlink() and not path.exists():
+        return f"{path} is a symbolic link that leads nowhere ({path.readlink()})"
+    return f"{path} is not a directory"
+
+
+def _check_name(path: Path) -> None:
+    """Raise `OSError` for a name that is no text: it stands in records, logs and addresses of databases."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise OSError(errno.EILSEQ, "its name is not UTF-8") from None
 
 
 def _check_writable(path: Path) -> None:
@@ -219,6 +262,8 @@ def _check_writable(path: Path) -> None:
 
 def _locked(path: Path, *, temporary: bool) -> StateDirectory:
     try:
+        _check_name(path)
+        _check_place(path)
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         mode = stat.S_IMODE(path.stat().st_mode)
         if mode & ~PRIVATE_MODE:

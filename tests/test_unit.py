@@ -1,11 +1,13 @@
 """Where the files of a service are, and what is in its drop-in."""
 
+import os
 import re
+import tempfile
 from pathlib import Path
 
 import pytest
 
-from stenod.unit import drop_in, own_program, packaged, place_of, quoted, sound_server
+from stenod.unit import drop_in, installed, own_journal, own_program, packaged, place_of, quoted, sound_server
 
 ROOT = Path(__file__).parent.parent
 UNITS = ("stenod.service", "stenod@.service", "user/stenod.service", "user/stenod@.service")
@@ -126,3 +128,23 @@ def test_which_program_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.chdir(tmp_path)
     assert [str(script)] == own_program(["stenod"], "/bin/python")
     assert ["/bin/python", "-m", "stenod"] == own_program(["/x/stenod/__main__.py"], "/bin/python")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_a_home_of_somebody_else_has_no_service_of_ours() -> None:
+    """As under `sudo -u`; those of the system are found all the same."""
+    with tempfile.TemporaryDirectory() as place:
+        home, root = Path(place) / "home", Path(place) / "root"
+        for units in (home / ".config/systemd/user", root / "etc/systemd/system"):
+            units.mkdir(parents=True)
+            (units / "stenod.service").touch()
+        environment = {"HOME": str(home)}
+        assert [True, False] == [one.user for one in installed(environment, root)]
+        Path(place).chmod(0o755)
+        home.chmod(0o700)
+        os.seteuid(65534)
+        try:
+            assert [False] == [one.user for one in installed(environment, root)]
+            assert own_journal(environment) is None
+        finally:
+            os.seteuid(0)

@@ -97,12 +97,18 @@ def place_of(*, user: bool, name: str, environment: Mapping[str, str], root: Pat
 
 
 def installed(environment: Mapping[str, str], root: Path = Path("/")) -> list[Place]:
-    """Return the places of the services that are installed, the user's own before the system's."""
-    found = []
+    """Return the places of the services that are installed, the user's own before the system's.
+
+    What this user may not look at is none of his, as under `sudo -u` with the caller's HOME.
+    """
+    found: list[Place] = []
     for user in (True, False):
         one = place_of(user=user, name="", environment=environment, root=root)
-        names = [""] if one.unit_file.exists() else []
-        names += sorted(folder.name[7:-10] for folder in one.units.glob("stenod@?*.service.d"))
+        try:
+            names = [""] if one.unit_file.exists() else []
+            names += sorted(folder.name[7:-10] for folder in one.units.glob("stenod@?*.service.d"))
+        except PermissionError:
+            continue
         found += [place_of(user=user, name=name, environment=environment, root=root) for name in names]
     return found
 

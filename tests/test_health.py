@@ -1,9 +1,11 @@
 """`stenod health`: its sentence, its exit codes, where it looks, and how little it imports."""
 
 import json
+import os
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -162,6 +164,24 @@ def test_somebody_is_there_and_says_nothing(tmp_path: Path) -> None:
     assert 69 == result.exit_code
     assert "runs in" in result.output
     assert "does not answer" in result.output
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_who_may_not_look_is_told_so() -> None:
+    """That nothing runs there is not known: somebody does."""
+    with tempfile.TemporaryDirectory() as place:
+        path = Path(place) / "state"
+        held = named(path)
+        Path(place).chmod(0o755)
+        os.seteuid(65534)
+        try:
+            result = run("--state-dir", path)
+        finally:
+            os.seteuid(0)
+            held.release()
+    assert 69 == result.exit_code
+    told = f"this user may not look into {path}, and something may run there; ask as its user: "
+    assert f"{told}`sudo -u root stenod health --state-dir {path}`\n" == result.output
 
 
 def test_it_imports_next_to_nothing(tmp_path: Path) -> None:

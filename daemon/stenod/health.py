@@ -51,8 +51,8 @@ def health(
     directory = _directory(state_dir, config)
     try:
         told = json.loads(ask(directory))
-    except (OSError, ValueError):
-        reason = _silence(directory)
+    except (OSError, ValueError) as error:
+        reason = _silence(directory, error)
         click.echo(json.dumps({"alive": False, "ready": False, "reason": reason}) if as_json else reason)
         context.exit(ExitCode.UNAVAILABLE)
     click.echo(json.dumps(told) if as_json else sentence(told))
@@ -82,8 +82,13 @@ def _parts(stream: Mapping[str, Any]) -> Iterator[str]:
         yield DEVICES.get(stream["device"], PATIENCE)
 
 
-def _silence(directory: Path) -> str:
+def _silence(directory: Path, error: OSError | ValueError) -> str:
     """Return why nobody answers, as far as that can be told, and what to do."""
+    if isinstance(error, PermissionError):
+        from stenod.edge.inspection import whose
+
+        command = f"sudo -u {whose(directory)} stenod health --state-dir {directory}"
+        return f"this user may not look into {directory}, and something may run there; ask as its user: `{command}`"
     from stenod.edge.state_directory import holder
 
     process = holder(directory)

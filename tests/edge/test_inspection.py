@@ -186,15 +186,25 @@ def test_a_survey_has_the_last_and_the_sums(tmp_path: Path) -> None:
     segments.close()
 
 
-def test_a_journal_of_somebody_else_is_said_to_be(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A service's directory is its own: one sentence."""
-
-    def refuse(path: Path) -> bool:
-        raise PermissionError(13, "Permission denied", str(path))
-
-    monkeypatch.setattr(Path, "is_file", refuse)
-    with pytest.raises(NoJournal, match=r"cannot read the journal in .*: Permission denied"):
-        survey(tmp_path)
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+@pytest.mark.parametrize("forbidden", ["a", "a/ledger.sqlite"])
+def test_a_journal_of_somebody_else_is_said_to_be(forbidden: str) -> None:
+    """A service's directory is its own: one sentence, and whom to ask as."""
+    with tempfile.TemporaryDirectory() as place:
+        path = Path(place) / "a"
+        path.mkdir()
+        ledger, segments = journal(path)
+        ledger.close()
+        segments.close()
+        Path(place).chmod(0o755)
+        (Path(place) / forbidden).chmod(0)
+        os.seteuid(65534)
+        try:
+            for look in (read, survey, lambda directory: lines_after(directory, "desk", (0, -1))):
+                with pytest.raises(NoJournal, match=r"Permission denied; ask as its user: `sudo -u root stenod …`$"):
+                    look(path)
+        finally:
+            os.seteuid(0)
 
 
 def test_a_ledger_torn_in_its_middle_is_not_sound(tmp_path: Path) -> None:

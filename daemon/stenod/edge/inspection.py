@@ -7,11 +7,13 @@ Also who reads a write-ahead log has to put an index beside it. Where that may n
 read-only disk) and nobody runs who has one, a private copy of the ledger is read.
 """
 
+import errno
+import os
 import shutil
 import sqlite3
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import fields
 from importlib import resources
 from pathlib import Path
@@ -110,9 +112,11 @@ def _opened(directory: Path) -> Iterator[sqlite3.Connection]:
     path = directory / LEDGER_NAME
     try:
         there = path.is_file()
+        # Asked, not opened: closing it would end the locks that this process has on it.
+        if there and not os.access(path, os.R_OK, effective_ids=os.access in os.supports_effective_ids):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
     except OSError as error:
-        message = f"cannot read the journal in {directory}: {error.strerror}"
-        raise NoJournal(message) from error
+        raise NoJournal(_unreadable(directory, error)) from error
     if not there:
         message = f"there is no journal in {directory}: name the directory of a run with --state-dir"
         raise NoJournal(message)
@@ -120,8 +124,7 @@ def _opened(directory: Path) -> Iterator[sqlite3.Connection]:
         with _connected(path) as database:
             yield database
     except OSError as error:
-        message = f"cannot read the journal in {directory}: {error.strerror}"
-        raise NoJournal(message) from error
+        raise NoJournal(_unreadable(directory, error)) from error
     except sqlite3.DatabaseError as error:
         if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
             raise DamagedJournal(_damaged(directory, str(error))) from error
@@ -273,6 +276,21 @@ def _stored(directory: Path) -> list[Span]:
 def ledger_bytes(directory: Path) -> int:
     """Return what the database takes on the disk, its write-ahead log included."""
     return sum(path.stat().st_size for path in directory.glob(f"{LEDGER_NAME}*"))
+
+
+def whose(path: Path) -> str:
+    """Return the user to whom a path belongs, or as much of it as can be looked at."""
+    for one in (path, *path.absolute().parents):
+        with suppress(OSError, KeyError):
+            return one.owner()
+    return "root"
+
+
+def _unreadable(directory: Path, error: OSError) -> str:
+    remedy = ""
+    if isinstance(error, PermissionError):
+        remedy = f"; ask as its user: `sudo -u {whose(Path(error.filename or directory))} stenod …`"
+    return f"cannot read the journal in {directory}: {error.strerror}{remedy}"
 
 
 def _damaged(directory: Path, found: str) -> str:

@@ -165,6 +165,7 @@ async def test_a_ledger_that_is_gone(autojump_clock: trio.abc.Clock, tmp_path: P
     assert place.opened is not None
     (told,) = place.opened.statuses
     assert "gone" in told.reason
+    assert told.remedy.startswith("look after the disk")  # no file was set aside
     close(journal)
 
 

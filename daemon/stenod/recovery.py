@@ -19,10 +19,8 @@ from stenod.edge.ledger import Ledger, LedgerDamaged, LedgerUnusable
 from stenod.edge.segments import Segments
 
 MOMENT = "%Y%m%dT%H%M%SZ"
-REMEDY = (
-    "keep the file that was set aside if its transcript matters and was not read; look after the disk; "
-    "what is transcribed again is marked as recovered"
-)
+GONE_REMEDY = "look after the disk; what is transcribed again is marked as recovered"
+REMEDY = f"keep the file that was set aside if its transcript matters and was not read; {GONE_REMEDY}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,25 +58,25 @@ def open_ledger(path: Path, streams: Sequence[Recorded], log: Log, *, unix: floa
         aside = salvage.set_aside(path, time.strftime(MOMENT, time.gmtime(unix)))
         log.error("ledger.damaged", reason=str(damaged), kept=str(aside), remedy=REMEDY)
         reason = f"the ledger was damaged and is kept as {aside.name}"
-        return replace(_opened(path, streams, unix=unix), statuses=_statuses(streams, reason, unix))
+        return replace(_opened(path, streams, unix=unix), statuses=_statuses(streams, reason, REMEDY, unix))
     if not gone:
         return opened
-    log.error("ledger.gone", path=str(path), remedy=REMEDY)
-    return replace(opened, statuses=_statuses(streams, "the ledger was gone", unix))
+    log.error("ledger.gone", path=str(path), remedy=GONE_REMEDY)
+    return replace(opened, statuses=_statuses(streams, "the ledger was gone", GONE_REMEDY, unix))
 
 
-def _statuses(streams: Sequence[Recorded], reason: str, unix: float) -> list[records.Status]:
-    return [_status(one.stream, reason, unix) for one in streams]
+def _statuses(streams: Sequence[Recorded], reason: str, remedy: str, unix: float) -> list[records.Status]:
+    return [_status(one.stream, reason, remedy, unix) for one in streams]
 
 
-def _status(stream: str, reason: str, unix: float) -> records.Status:
+def _status(stream: str, reason: str, remedy: str, unix: float) -> records.Status:
     return records.Status(
         stream=stream,
         at=records.rfc3339(unix),
         subject="journal",
         state="damaged",
         reason=f"{reason}; the audio that is left is transcribed again",
-        remedy=REMEDY,
+        remedy=remedy,
     )
 
 

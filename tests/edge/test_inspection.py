@@ -2,7 +2,10 @@
 
 import os
 import shutil
+import sqlite3
 import tempfile
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -103,6 +106,27 @@ def test_what_is_no_journal_is_said(tmp_path: Path) -> None:
     segments.close()
 
 
+LOOKS = (read, survey, lambda directory: lines_after(directory, "desk", (0, -1)))
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_a_ledger_that_holds_nothing_of_ours(tmp_path: Path, look: Callable[[Path], object]) -> None:
+    """What it is, and what becomes of it: empty, empty beside audio, of something else."""
+    ledger = tmp_path / "ledger.sqlite"
+    ledger.touch()
+    with pytest.raises(NoJournal, match=r"no journal in .* yet, its ledger is empty; look again") as caught:
+        look(tmp_path)
+    assert 66 == caught.value.exit_code
+    (tmp_path / "desk" / "audio").mkdir(parents=True)
+    with pytest.raises(DamagedJournal, match="is empty; the next run begins it anew and transcribes the audio again"):
+        look(tmp_path)
+    with closing(sqlite3.connect(ledger)) as database:
+        database.execute("CREATE TABLE x (a)")
+    with pytest.raises(NoJournal, match="is no ledger of stenod's, but a database of something else; name") as caught:
+        look(tmp_path)
+    assert 66 == caught.value.exit_code
+
+
 def test_a_record_that_never_was(tmp_path: Path) -> None:
     """An id from another journal is no reason to print nothing and call it done."""
     ledger, segments = journal(tmp_path)
@@ -200,7 +224,7 @@ def test_a_journal_of_somebody_else_is_said_to_be(forbidden: str) -> None:
         (Path(place) / forbidden).chmod(0)
         os.seteuid(65534)
         try:
-            for look in (read, survey, lambda directory: lines_after(directory, "desk", (0, -1))):
+            for look in LOOKS:
                 with pytest.raises(NoJournal, match=r"Permission denied; ask as its user: `sudo -u root stenod …`$"):
                     look(path)
         finally:

@@ -507,6 +507,16 @@ def test_another_format_is_left_alone(path: Path, version: int) -> None:
     assert before == path.read_bytes()
 
 
+def test_a_database_of_something_else_is_left_alone(path: Path) -> None:
+    """Nothing of ours is written into it."""
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("CREATE TABLE x (a)")
+    before = path.read_bytes()
+    with pytest.raises(LedgerUnusable, match="it is a database of something else; move it away, or use another"):
+        Ledger(path)
+    assert before == path.read_bytes()
+
+
 def test_a_refused_ledger_is_closed(path: Path) -> None:
     """No descriptor stays open on a file that cannot be used."""
     path.write_bytes(b"garbage" * 1000)

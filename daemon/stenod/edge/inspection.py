@@ -122,6 +122,7 @@ def _opened(directory: Path) -> Iterator[sqlite3.Connection]:
         raise NoJournal(message)
     try:
         with _connected(path) as database:
+            _check(database, directory)
             yield database
     except OSError as error:
         raise NoJournal(_unreadable(directory, error)) from error
@@ -147,6 +148,21 @@ def _connected(path: Path) -> Iterator[sqlite3.Connection]:
                     shutil.copyfile(one, place / one.name)
             database = stack.enter_context(closing(_reader(place / path.name)))
         yield database
+
+
+def _check(database: sqlite3.Connection, directory: Path) -> None:
+    """Raise `NoJournal` for a database that holds nothing, or something else."""
+    tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if "stream" in tables:
+        return
+    if tables:
+        message = f"{directory / LEDGER_NAME} is no ledger of stenod's, but a database of something else"
+        raise NoJournal(f"{message}; name the directory of a run with --state-dir")
+    if any(directory.glob("*/audio")):
+        message = f"the ledger in {directory} is empty; the next run begins it anew and transcribes the audio again"
+        raise DamagedJournal(message)
+    message = f"there is no journal in {directory} yet, its ledger is empty; look again when a run has begun there"
+    raise NoJournal(message)
 
 
 def _reader(path: Path) -> sqlite3.Connection:

@@ -218,11 +218,21 @@ class Ledger:
     def _connect(self, synchronous: str) -> sqlite3.Connection:
         database = sqlite3.connect(self._name, timeout=5.0, check_same_thread=False)
         self._connections.append(database)
+        self._check_format(database)
         database.execute("PRAGMA journal_mode = WAL")
         database.execute(f"PRAGMA synchronous = {synchronous}")
         database.execute("PRAGMA secure_delete = ON")
         database.execute(f"PRAGMA journal_size_limit = {LOG_BYTES_MAX}")
         return database
+
+    def _check_format(self, database: sqlite3.Connection) -> None:
+        """Leave what is not ours as it is: a ledger of ours has its tables and its version, a new one neither."""
+        (version,) = database.execute("PRAGMA user_version").fetchone()
+        if version != (SCHEMA_VERSION if database.execute("SELECT 1 FROM sqlite_master").fetchone() else 0):
+            said = "is a database of something else; move it away"
+            if version:
+                said = f"has format {version}, and this stenod reads {SCHEMA_VERSION}; use the version that wrote it"
+            raise LedgerUnusable(f"cannot use the ledger {self._name}: it {said}, or use another state directory")
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
@@ -273,15 +283,8 @@ class Ledger:
                 raise LedgerStalled(str(error), remedy) from error
 
     def _create(self) -> None:
-        version = self._commits.execute("PRAGMA user_version").fetchone()[0]
-        if version == 0:
+        if self._commits.execute("PRAGMA user_version").fetchone() == (0,):
             self._commits.executescript(f"BEGIN; {_script(SCHEMA)} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
-        elif version != SCHEMA_VERSION:
-            message = (
-                f"cannot use the ledger {self._name}: it has format {version}, and this stenod reads {SCHEMA_VERSION}; "
-                "use the version that wrote it, or another state directory"
-            )
-            raise LedgerUnusable(message)
 
     def _write_accounts(self, stream: str, accounts: Sequence[Account]) -> None:
         """Write accounts anew; where there are too many, the oldest become part of their month's sum."""
@@ -300,15 +303,10 @@ class Ledger:
                 self._commits.execute(statement, (stream, name))
 
     def _begin(self, stream: str, rate: int, beginning: Beginning) -> None:
-        row = (
-            stream,
-            beginning.rate or rate,
-            beginning.epoch,
-            beginning.session,
-            beginning.tail,
-            beginning.recovered_until,
+        numbers = (beginning.epoch, beginning.session, beginning.tail, beginning.recovered_until)
+        self._commits.execute(
+            "INSERT INTO stream VALUES (?, ?, ?, 0, ?, ?, ?, 0)", (stream, beginning.rate or rate, *numbers)
         )
-        self._commits.execute("INSERT INTO stream VALUES (?, ?, ?, 0, ?, ?, ?, 0)", row)
         self._commits.executemany("INSERT INTO span VALUES (?, ?, ?, ?, ?)", _rows(stream, beginning.spans))
         anchors = _rows(stream, beginning.anchors)
         self._commits.executemany("INSERT INTO anchor VALUES (?, ?, ?, ?, ?, ?, ?)", anchors)

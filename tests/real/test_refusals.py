@@ -204,7 +204,9 @@ async def test_a_host_that_cannot_be_reached_is_waited_for(place: Path, endpoint
     words = ("run", "--input", "-", "--provider", "assemblyai", "--endpoint", endpoint)
     async with stenod(place, *words, stdin=subprocess.PIPE, **ANY_KEY) as daemon, trio.open_nursery() as nursery:
         nursery.start_soon(daemon.feed, speech(30.0))
-        await daemon.until(lambda one: one.fed >= 7 * RATE and len(one.log("retry.scheduled")) >= 2)
+        await daemon.until(
+            lambda one: one.fed >= 7 * RATE and len(one.log("retry.scheduled")) >= 2 and one.of("status")
+        )
         tried, captured = len(daemon.log("retry.scheduled")), daemon.fed / RATE
         daemon.interrupt()
         assert 0 == await daemon.end(15)

@@ -494,9 +494,12 @@ async def test_how_it_is_when_the_microphone_goes(autojump_clock: trio.abc.Clock
     house = House(nursery, source, signals=[(100.0, SIGTERM), (101.0, SIGTERM)])
     nursery.start_soon(house.run)
     up, lost, back, still = await health_at(house, 4.0, 10.0, 17.0, 25.0 + STUCK_SECONDS)
-    assert [(True, Device.UP, True), (True, Device.LOST, False), (True, Device.UP, True), (False, Device.UP, True)] == [
-        (one.alive, one.device, one.ready) for one in (up, lost, back, still)
-    ]
+    assert [
+        (True, Device.UP, True),
+        (True, Device.LOST, False),
+        (True, Device.UP, True),
+        (False, Device.UP, False),
+    ] == [(one.alive, one.device, one.ready) for one in (up, lost, back, still)]
     assert not house.daemon.health().alive
 
 

@@ -47,6 +47,7 @@ HELD = STREAM | {
     "state": "held: the key is refused. Check the key.",
     "held": {"reason": "the key is refused.", "remedy": "Check the key."},
 }
+STILL = STREAM | {"alive": False, "ready": False}
 FULL = STREAM | {"ready": False, "disk": {"reason": "audio is lost: no space", "remedy": "make room"}}
 
 
@@ -93,8 +94,8 @@ def test_a_sentence(tmp_path: Path, answering: Callable[..., list[Path]]) -> Non
         ({"ready": False, "streams": [STREAM | {"ready": False, "device": "opening"}]}, 0, 1, "no audio has come yet"),
         ({"ready": False, "streams": [STREAM | {"ready": False}]}, 0, 1, "audio is kept meanwhile"),
         ({"ready": False, "stopping": True}, 0, 1, "alive, stopping: "),
-        ({"alive": False, "streams": [STREAM | {"alive": False}]}, 1, 0, "not alive, ready: "),
-        ({"alive": False, "streams": [STREAM | {"alive": False}]}, 1, 0, "; audio has stood still; restart it"),
+        ({"alive": False, "ready": False, "streams": [STILL]}, 1, 1, "not alive, not ready: "),
+        ({"alive": False, "ready": False, "streams": [STILL]}, 1, 1, "; audio has stood still; restart it"),
     ],
 )
 def test_exit_codes(

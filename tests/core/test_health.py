@@ -35,11 +35,11 @@ WELL = StreamHealth(
         ({"up": False}, True, False),
         ({"held": Held(reason="no balance", remedy="top it up")}, True, False),
         ({"disk": Held(reason="audio is lost", remedy="make room")}, True, False),
-        ({"alive": False}, False, True),
+        ({"alive": False}, False, False),
     ],
 )
 def test_alive_and_ready(changes: dict[str, object], alive: bool, ready: bool) -> None:
-    """A provider that is away, a device that is gone: nothing that a restart would mend."""
+    """A provider that is away, a device that is gone: no restart mends that; what stands still is neither."""
     for streams in ([replace(WELL, **changes)], [WELL, replace(WELL, **changes)]):
         health = Health(streams=streams, stopping=False, uptime_seconds=1.0)
         assert (alive, ready) == (health.alive, health.ready)

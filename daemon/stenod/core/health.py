@@ -1,9 +1,9 @@
 """How a running daemon is, for whoever asks: one line of JSON without a word of the transcript, a key, or a path.
 
 *Alive* is what the watchdog goes by: audio grows. A restart mends what is not alive, and nothing else. *Ready* is that
-words are on their way: each stream has its device, a disk that takes what comes, and a session that takes its audio, or
-needs none just now (quiet, all done). What is alive and not ready is recorded and waits; who holds it, and what a
-person can do, stands beside it.
+words are on their way, too: each stream is alive and has its device, a disk that takes what comes, and a session that
+takes its audio, or needs none just now (quiet, all done). What is alive and not ready is recorded and waits; who holds
+it, and what a person can do, stands beside it.
 """
 
 from collections.abc import Sequence
@@ -60,9 +60,9 @@ class StreamHealth:
 
     @property
     def ready(self) -> bool:
-        """Whether its words are on their way."""
+        """Whether it is alive, and its words are on their way."""
         waits = self.held is not None or self.disk is not None
-        return self.up and not waits and self.device not in (Device.OPENING, Device.LOST)
+        return self.alive and self.up and not waits and self.device not in (Device.OPENING, Device.LOST)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

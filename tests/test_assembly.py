@@ -1,8 +1,11 @@
 """The real parts: what a stream and a configuration that do not fit come to."""
 
+import json
 import os
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -46,6 +49,56 @@ def test_the_rate_belongs_to_the_stream(tmp_path: Path) -> None:
     again = Ledger(directory.ledger)
     assert before == again.open_stream("room", 16_000)
     again.close()
+
+
+@contextmanager
+def refusing(body: bytes) -> Iterator[str]:
+    """Yield the address of a server that knows no key, and says so with this body."""
+    head = f"HTTP/1.1 401 Unauthorized\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode()
+
+    def serve() -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            with connection, connection.makefile("rb") as asked:
+                while asked.readline() not in (b"\r\n", b""):
+                    pass
+                connection.sendall(head + body)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = threading.Thread(target=serve)
+        server.start()
+        try:
+            yield f"ws://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            server.join()
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_what_a_server_says_moves_no_terminal(tmp_path: Path, as_json: bool) -> None:
+    """Its words are one line of ours; in a log of JSON each line is an object, the last ones too."""
+    with refusing(b"\x1b[31mEVIL\nline\x00") as address:
+        words = ["run", "--input", "sample", "--provider", "assemblyai", "--endpoint", address]
+        words += ["--state-dir", str(tmp_path / "state"), *(["--log-format", "json"] if as_json else [])]
+        result = subprocess.run(
+            [sys.executable, "-m", "stenod", *words],
+            env=os.environ | {"ASSEMBLYAI_API_KEY": "0" * 32},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+    assert 77 == result.returncode, result.stderr
+    assert result.stderr.replace("\n", "").isprintable()
+    told = result.stderr.splitlines()
+    if as_json:
+        said = [one for one in map(json.loads, told) if one["event"] == "process.said"]
+        assert ["error", "warning"] == [one["level"] for one in said]
+        told = [one["message"] for one in said]
+    assert 1 == sum(one.startswith("stenod: ") and r"(\x1b[31mEVIL\nline\x00)" in one for one in told), told
 
 
 def test_no_other_engine_takes_what_waits_for_a_service(tmp_path: Path) -> None:

@@ -94,6 +94,16 @@ def test_a_terminal_shows_what_is_waited_for(monkeypatch: pytest.MonkeyPatch) ->
     assert text.endswith("\r\x1b[K")
 
 
+def test_a_foreign_text_moves_no_terminal() -> None:
+    """Whoever said it; the sign keeps its colour, our lines their ends."""
+    paper = Paper("utf-8", terminal=True)
+    shown = Sheet(paper)
+    shown.expect([FOUND[2][0]])
+    shown.end(Examined(FOUND[2][0], wrong("said \x1b[2Jthis\x00\nand\rthat", "mend it", 77)))
+    assert "\x1b[31m✗\x1b[0m session  said \\x1b[2Jthis\\x00\n           and\\rthat; mend it\n" in paper.text
+    assert 4 == paper.text.count("\x1b") + paper.text.count("\r")
+
+
 def test_a_terminal_that_can_do_nothing_is_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
     """TERM=dumb, as editors have it."""
     monkeypatch.setenv("TERM", "dumb")

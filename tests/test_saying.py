@@ -1,11 +1,13 @@
 """Where a sentence for a person goes."""
 
+import json
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from stenod.edge import journald
-from stenod.saying import NOTICE, say
+from stenod.saying import FORM, NOTICE, say
 
 
 @pytest.mark.parametrize("up", [True, False])
@@ -37,3 +39,21 @@ def test_a_terminal_has_it_as_it_is(monkeypatch: pytest.MonkeyPatch, capsys: pyt
     monkeypatch.setenv("JOURNAL_STREAM", "1:2")
     say("stenod: two")
     assert "stenod: one\nstenod: two\n" == capsys.readouterr().err
+
+
+def test_a_foreign_text_moves_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    """Lines of our own stay lines."""
+    say("stenod: one\nstenod: \x1b[31mtwo\x00")
+    assert "stenod: one\nstenod: \\x1b[31mtwo\\x00\n" == capsys.readouterr().err
+
+
+def test_a_log_of_json_has_it_as_an_object(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """On one line, in the log's shape."""
+    monkeypatch.setattr(FORM, "as_json", True)
+    say("stenod: one\nstenod: zwölf\x1b[31m")
+    say("stenod: three", NOTICE)
+    first, second = map(json.loads, capsys.readouterr().err.splitlines())
+    assert ["timestamp", "level", "event", "message"] == list(first)
+    assert abs(datetime.fromisoformat(first.pop("timestamp")) - datetime.now(UTC)) < timedelta(minutes=1)
+    assert {"level": "error", "event": "process.said", "message": "stenod: one\nstenod: zwölf\x1b[31m"} == first
+    assert ("warning", "stenod: three") == (second["level"], second["message"])

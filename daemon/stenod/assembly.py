@@ -21,6 +21,7 @@ from stenod.app import Daemon, Outcome, Service
 from stenod.config import ENDPOINT, Loaded, holds_on_fatal, is_service, load, state_directory
 from stenod.core.health import Health, line
 from stenod.core.log import Log
+from stenod.core.printable import one_line
 from stenod.core.source import Source
 from stenod.core.verdict import ExitCode
 from stenod.edge import journald, status_socket, telemetry
@@ -35,7 +36,7 @@ from stenod.inputs import source_of, streams_of
 from stenod.leftovers import leave, look_behind, meant_for
 from stenod.options import InputKind, Options
 from stenod.reload import Reload
-from stenod.saying import say
+from stenod.saying import FORM, say
 from stenod.stream import Stream
 from stenod.streams import Common, journals, stream_of
 from stenod.tasks.journal import Journal
@@ -197,6 +198,7 @@ async def _run_whole(assembly: Assembly) -> Outcome:
 def main(loaded: Loaded, environment: Mapping[str, str]) -> int:
     """Run what the configuration says and return the exit code; raises what a person must be told."""
     log = loaded.options.logging
+    FORM.as_json = log.format == "json"
     journal = journald.Journal() if journald.reads(sys.stderr, environment) else None
     logging = telemetry.configure(log.level, log.format, sys.stderr, journal=journal)
     chosen = state_directory(loaded.options, environment)
@@ -220,7 +222,7 @@ def _conclude(assembly: Assembly, outcome: Outcome, *, failed: bool) -> None:
     directory, options = assembly.directory, assembly.options
     if outcome.fatal is not None:
         rule = outcome.fatal.rule
-        say(f"stenod: {rule.meaning} ({outcome.fatal.text}) {rule.remedy}")
+        say(f"stenod: {rule.meaning} ({one_line(outcome.fatal.text)}) {rule.remedy}")
     given_up = outcome.reader_gone or outcome.fatal is not None
     source_waits = options.capture.source.kind in (InputKind.SAMPLE, InputKind.FILE)
     leave(

@@ -18,6 +18,7 @@ import click
 
 from stenod.cli import configured, load_configuration
 from stenod.config import ConfigErrors, Loaded, holds_on_fatal, is_service, option_paths, state_directory, value_at
+from stenod.core.printable import lines
 from stenod.core.verdict import ExitCode
 from stenod.edge.dialling import Dialler, UntrustedError
 from stenod.edge.secrets import SecretError, SecretMissing
@@ -163,14 +164,14 @@ def _as_json(loaded: Loaded | None, finding: Finding) -> dict[str, object]:
 def _print(loaded: Loaded | None, finding: Finding) -> None:
     if loaded is not None:
         for line in _toml(loaded):
-            click.echo(line)
+            click.echo(lines(line))
         click.echo()
     for name, text in finding.facts.items():
-        click.echo(f"# {name}: {text}")
+        click.echo(f"# {name}: {lines(text)}")
     for warning in finding.warnings:
-        click.echo(f"# warning: {warning}")
+        click.echo(f"# warning: {lines(warning)}")
     for error in finding.errors:
-        click.echo(f"stenod: {error}", err=True)
+        click.echo(f"stenod: {lines(error)}", err=True)
 
 
 def _toml(loaded: Loaded) -> Iterator[str]:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stenod.cli import configured, load_configuration
+from stenod.core import printable
 
 if TYPE_CHECKING:
     from stenod.config import Loaded
@@ -223,7 +224,7 @@ class Sheet:
             return
         sign = f"{self._signs[finding.mark]:{self._sign_width}}"
         sign = click.style(sign, fg=COLOURS[finding.mark]) if self._coloured else sign
-        first, *rest = str(finding).splitlines() or [""]
+        first, *rest = printable.lines(str(finding)).splitlines() or [""]
         indent = " " * (self._sign_width + self._width + 3)
         lines = [f"{sign} {self._title(examined.step):{self._width}}  {first}", *(indent + line for line in rest)]
         self._write((ERASED if self._live else "") + "\n".join(lines) + "\n")

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from stenod.cli import given_directory, named_directory
+from stenod.core.printable import one_line
 from stenod.core.verdict import ExitCode
 from stenod.edge.status_socket import ask
 
@@ -55,7 +56,7 @@ def health(
         reason = _silence(directory, error)
         click.echo(json.dumps({"alive": False, "ready": False, "reason": reason}) if as_json else reason)
         context.exit(ExitCode.UNAVAILABLE)
-    click.echo(json.dumps(told) if as_json else sentence(told))
+    click.echo(json.dumps(told) if as_json else one_line(sentence(told)))
     context.exit(ExitCode.OK if told["ready" if ready else "alive"] else NOT_WELL)
 
 

@@ -248,8 +248,9 @@ class LoggingOptions:
     level: Literal["debug", "info", "warning", "error"] = "info"
     """The least that is logged. Spoken words are logged at `debug` only."""
     format: Literal["auto", "console", "json"] = "auto"
-    """`console`: for people. `json`: one object a line. `auto`: console on a terminal, fields in systemd's journal,
-    json otherwise."""
+    """`console`: for people. `json`: one object a line, what is said to a person too; only what is wrong with the
+    command line or the configuration itself is said in plain lines. `auto`: console on a terminal, fields in systemd's
+    journal, json otherwise, with what is said to a person in plain lines."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

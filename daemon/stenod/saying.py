@@ -1,17 +1,36 @@
 """Sentences for a person, on standard error; where systemd's journal reads that, entries of its own.
 
 So the journal has them with their level beside the log, and what it has of standard output is the transcript alone.
+Who asked for a log of JSON has them as objects like the log's, once that is set up; what ends the program before (a
+wrong option, a wrong configuration) is a plain line for whoever started it.
 """
 
 import os
 import sys
+from dataclasses import dataclass
+
+from stenod.core.printable import lines
 
 ERROR, NOTICE = 3, 5
 """Syslog's priorities: a person must act; a person should know."""
+LEVELS = {ERROR: "error", NOTICE: "warning"}
+"""What the log calls them."""
+
+
+@dataclass(slots=True)
+class Form:
+    """How the process says its sentences."""
+
+    as_json: bool = False
+
+
+FORM = Form()
+"""There is one standard error, and so one form; the program sets it when it sets up its log."""
 
 
 def say(text: str, priority: int = ERROR) -> None:
     """Say it; raises what writing standard error raises."""
+    text = _object(text, priority) if FORM.as_json else lines(text)
     if "JOURNAL_STREAM" in os.environ:
         from stenod.edge import journald
 
@@ -21,3 +40,15 @@ def say(text: str, priority: int = ERROR) -> None:
             text = "\n".join(f"<{priority}>{line}" for line in text.split("\n"))
     sys.stderr.write(text + "\n")
     sys.stderr.flush()
+
+
+def _object(text: str, priority: int) -> str:
+    """Return it as the log has its lines."""
+    import json
+    from datetime import UTC, datetime
+
+    timestamp = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+    return json.dumps(
+        {"timestamp": timestamp, "level": LEVELS[priority], "event": "process.said", "message": text},
+        ensure_ascii=False,
+    )

@@ -103,6 +103,8 @@ def test_a_refusal_is_what_the_table_says() -> None:
     """With what was observed, and its exit code; an unknown one too."""
     found = diagnosis.of_failure(judge(Failure(phase=Phase.OPENING, text="oh"), ()), "oh")
     assert "A failure that is not in the table. (oh) If it stays, look at the provider's status page." == found.text
+    foreign = diagnosis.of_failure(judge(Failure(phase=Phase.OPENING, text="oh\n\x1b[2J"), ()), "oh\n\x1b[2J")
+    assert r"(oh\n\x1b[2J)" in foreign.text
     text = "the token has expired"
     assert "certificate" not in diagnosis.of_failure(judge(Failure(phase=Phase.OPENING, text=text), ()), text).text
 

@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from stenod.core.gauge import Level
 from stenod.core.loudness import Loudness
+from stenod.core.printable import one_line
 from stenod.core.verdict import ExitCode, Rule
 
 GB = 1_000_000_000
@@ -106,7 +107,8 @@ def joined(findings: Sequence[Finding]) -> Finding:
 
 
 def of_failure(rule: Rule, text: str) -> Finding:
-    """Return what the verdict table says of a failure; `text` is what was observed."""
+    """Return what the verdict table says of a failure; `text` is what was observed, in anybody's words."""
+    text = one_line(text)
     if rule.name == "tls" and any(one in text.casefold() for one in NO_TLS):
         remedy = "name the endpoint with ws:// instead of wss://, or another port"
         return wrong(f"No TLS is spoken there ({text})", remedy, rule.exit_code)

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TextIO
 
 from stenod.core.log import Log
+from stenod.core.printable import one_line
 
 Level = Literal["debug", "info", "warning", "error"]
 Rendering = Literal["auto", "console", "json"]
@@ -303,6 +304,6 @@ def _ordered(_logger: object, _name: str, event: MutableMapping[str, Any]) -> Mu
 def _printable(_logger: object, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Escape control characters: a provider's text must not steer the terminal."""
     for name, value in event.items():
-        if isinstance(value, str) and not value.isprintable() and name != "exception":
-            event[name] = value.encode("unicode_escape").decode("ascii")
+        if isinstance(value, str) and name != "exception":
+            event[name] = one_line(value)
     return event

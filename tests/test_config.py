@@ -40,7 +40,8 @@ HEAD = """\
 # stenod's configuration: every option, at its default.
 #
 # To change one, remove the `#` before it. Each can also be set by a variable (STENOD_PACER_CHUNK_MS=200), some by an
-# option of the command line; the order is defaults < this file < variables < command line.
+# option of the command line; the order is defaults < this file < variables < command line. In a variable a list is
+# `one, two` or `["one", "two"]`, a table is written as here or as JSON: `{ numerals = true }`, `{"numerals": true}`.
 # `stenod check --config FILE` shows what would be used, from where, and everything that is wrong.
 #
 # Keys never stand here. A provider's comes from the systemd credential with its name (`assemblyai`, `deepgram`), from a
@@ -368,7 +369,7 @@ def test_names_that_channels_cannot_have(overrides: dict[str, object], complaint
 
 
 def test_variables_carry_lists_tables_and_truth() -> None:
-    """Lists are separated by commas, tables are JSON, truth is true, false, 1 or 0."""
+    """Lists are separated by commas, or as a file has them, as tables are; both may be JSON. Truth is also 1 or 0."""
     environment = {
         "STENOD_PROVIDERS": "local, assemblyai",
         "STENOD_ASSEMBLYAI_PARAMETERS": '{"keyterms_prompt": ["stenod"], "filter_profanity": true}',
@@ -383,6 +384,36 @@ def test_variables_carry_lists_tables_and_truth() -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("deepgram.keyterms", '["a,x","b c"]', ("a,x", "b c")),
+        ("deepgram.keyterms", " [ 'a,x', 'b c', ] ", ("a,x", "b c")),
+        ("deepgram.keyterms", "a [x], b c", ("a [x]", "b c")),
+        ("deepgram.keyterms", r'["\/"]', ("/",)),
+        ("deepgram.keyterms", "[]", ()),
+        ("providers", '["local"]', ("local",)),
+        ("capture.channel_names", '["agent","caller"]', ("agent", "caller")),
+        ("assemblyai.parameters", '{ keyterms_prompt = ["stenod"] }', {"keyterms_prompt": ("stenod",)}),
+        ("assemblyai.parameters", '{\n"filter_profanity": true}', {"filter_profanity": True}),
+        ("assemblyai.parameters", "{}", {}),
+    ],
+)
+def test_variables_are_written_as_a_file_or_as_json(name: str, text: str, value: object) -> None:
+    """A comma inside a text parts nothing."""
+    variable = "STENOD_" + name.replace(".", "_").upper()
+    assert value == value_at(load(None, {variable: text}).options, name)
+
+
+def test_the_syntax_of_a_variable_is_told() -> None:
+    """With what is wrong; in a file everybody sees it."""
+    told = complaints(environment={"STENOD_PROVIDERS": '["local"', "STENOD_ASSEMBLYAI_PARAMETERS": "{ a }"})
+    assert told[0].endswith('; in a variable: `one, two` or `["one", "two"]` (variable STENOD_PROVIDERS)')
+    assert told[1].endswith('; in a variable: `{ name = "value" }`, or JSON (variable STENOD_ASSEMBLYAI_PARAMETERS)')
+    (line,) = complaints(overrides={"providers": "local"})
+    assert "variable" not in line
+
+
+@pytest.mark.parametrize(
     ("name", "text"),
     [
         ("STENOD_OUTPUT_PARTIALS", "yes"),
@@ -391,7 +422,11 @@ def test_variables_carry_lists_tables_and_truth() -> None:
         ("STENOD_PACER_CHUNK_MS", "100.0"),
         ("STENOD_ASSEMBLYAI_PARAMETERS", "[1]"),
         ("STENOD_ASSEMBLYAI_PARAMETERS", "{"),
+        ("STENOD_ASSEMBLYAI_PARAMETERS", "{}\nstream = 'x'"),
         ("STENOD_PROVIDERS", "local,local"),
+        ("STENOD_PROVIDERS", '["local"'),
+        ("STENOD_PROVIDERS", "[" * 100_000),
+        ("STENOD_DEEPGRAM_KEYTERMS", "[1]"),
         ("STENOD_STREAM", ".."),
         ("STENOD_STREAM", "x" * 65),
         ("STENOD_STREAM", "a\n"),

@@ -201,7 +201,7 @@ def _checked(entry: Entry, kinds: Mapping[str, Any]) -> Any:
         raise Unfit(f"{notation(entry.value)} is no table", f"allowed: a table [{entry.path}]")
     if entry.path not in kinds:
         raise Unfit("unknown", _nearest(entry, kinds))
-    value = convert(kinds[entry.path], entry.value)
+    value = convert(kinds[entry.path], entry.value, variable=entry.is_variable)
     check = CHECKS.get(entry.path)
     if check is not None:
         check(value)

@@ -13,6 +13,8 @@ from typing import Any
 from stenod.values import from_text
 
 PREFIX = "STENOD_"
+VARIABLE = "variable "
+"""How the origin of such a value begins."""
 FOREIGN = ("STENOD_TEST_",)
 """Variables of ours that configure no daemon but its tests."""
 FILE_BYTES_MAX = 1_000_000
@@ -28,6 +30,11 @@ class Entry:
     """`table.option`; of an unknown variable its name."""
     value: object
     origin: str
+
+    @property
+    def is_variable(self) -> bool:
+        """Whether it was written as a text in the environment."""
+        return self.origin.startswith(VARIABLE)
 
     def spelling(self, path: str) -> str:
         """Return what this entry's writer would call `path`."""
@@ -88,7 +95,7 @@ def read_environment(environment: Mapping[str, str], kinds: Mapping[str, Any]) -
             if path is None:
                 entries.append(Entry(name, text, "environment"))
             else:
-                entries.append(Entry(path, from_text(kinds[path], text), f"variable {name}"))
+                entries.append(Entry(path, from_text(kinds[path], text), f"{VARIABLE}{name}"))
     return entries
 
 

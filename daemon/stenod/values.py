@@ -5,6 +5,7 @@ guessed: what does not fit is described, together with what would.
 """
 
 import json
+import tomllib
 from collections.abc import Mapping
 from types import NoneType
 from typing import Annotated, Any, Literal, get_args, get_origin
@@ -22,6 +23,11 @@ KINDS = {
     dict: "a table",
     NoneType: "nothing",
 }
+SYNTAX = {
+    tuple: '; in a variable: `one, two` or `["one", "two"]`',
+    Mapping: '; in a variable: `{ name = "value" }`, or JSON',
+}
+"""How a text stands for what is more than one value."""
 TABLE = "a table of texts, numbers, true or false, and lists of texts"
 
 
@@ -34,12 +40,13 @@ class Unfit(Exception):
         self.allowed = allowed
 
 
-def convert(kind: Any, value: object) -> Any:
-    """Return `value` as the option's type holds it, or raise `Unfit`."""
+def convert(kind: Any, value: object, *, variable: bool = False) -> Any:
+    """Return `value` as the option's type holds it, or raise `Unfit`, with the syntax where it was a `variable`."""
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError:
-        raise Unfit(_wrong(kind, value), allowed(kind)) from None
+        syntax = SYNTAX.get(get_origin(_bare(kind)[0]), "") if variable else ""
+        raise Unfit(_wrong(kind, value), allowed(kind) + syntax) from None
     except UnicodeEncodeError:  # the environment carries bytes that are no text as lone surrogates
         raise Unfit(f"{value!a} is not UTF-8", "allowed: text in UTF-8") from None
 
@@ -52,13 +59,24 @@ def from_text(kind: Any, text: str) -> object:
             return BOOLEANS.get(text.casefold(), text)
         if plain in (int, float):
             return plain(text)
-        if get_origin(plain) is tuple:
+        if get_origin(plain) is tuple and not text.lstrip().startswith("["):
             return [part.strip() for part in text.split(",") if part.strip()]
-        if get_origin(plain) is Mapping:
-            return json.loads(text)
-    except ValueError:
+        if get_origin(plain) in SYNTAX:
+            return _read(text)
+    except (ValueError, RecursionError):
         return text
     return text
+
+
+def _read(text: str) -> object:
+    """Return the value that is written as a file has it, or as JSON; raises `ValueError`."""
+    try:
+        read = tomllib.loads(f"value = {text}")
+    except tomllib.TOMLDecodeError:
+        return json.loads(text)
+    if len(read) > 1:
+        raise ValueError("more than one value stands there")
+    return read["value"]
 
 
 def notation(value: object) -> str:

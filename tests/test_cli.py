@@ -8,6 +8,7 @@ import sys
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -159,6 +160,31 @@ def test_what_a_person_got_wrong_is_told_with_its_code(
     assert told in captured.err
     assert "Traceback" not in captured.err
     assert bool(captured.out) == (code == 0)
+
+
+@pytest.mark.parametrize("words", [("run",), ("check",), ("doctor", "--offline"), ("health",), ("service", "install")])
+def test_a_configuration_that_may_not_be_read(
+    words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Is a wrong configuration to every command, not wrong usage."""
+
+    path = tmp_path / "mine.toml"
+    path.touch()
+    opened = Path.open
+
+    def guarded(one: Path, *words: Any, **more: Any) -> Any:
+        if one == path:
+            raise PermissionError(13, "Permission denied")
+        return opened(one, *words, **more)
+
+    monkeypatch.delenv("STENOD_STATE_DIR", raising=False)
+    monkeypatch.setattr(os, "access", lambda *_words, **_more: False)
+    monkeypatch.setattr(Path, "open", guarded)
+    dry = ("--user", "--dry-run") if words[0] == "service" else ()
+    assert 78 == process.main([*words, "--config", str(path), *dry])
+    captured = capsys.readouterr()
+    told = " ".join((captured.out + captured.err).split())
+    assert "cannot be read (Permission denied); name one that this user may read, or give it the right to" in told
 
 
 def raising(error: BaseException) -> Callable[..., None]:

@@ -320,6 +320,40 @@ def test_a_file_that_cannot_be_read_does_not_hide_other_errors(tmp_path: Path, t
     assert second.startswith("pacer.chunk_ms: 1 is out of range")
 
 
+def test_a_file_of_somebody_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Says what to do, whether it was named or found."""
+
+    def forbidden(_path: Path, _mode: str) -> object:
+        raise PermissionError(13, "Permission denied")
+
+    path = tmp_path / "stenod" / "stenod.toml"
+    path.parent.mkdir()
+    path.touch()
+    monkeypatch.setattr(Path, "open", forbidden)
+    told = (
+        "configuration: cannot be read (Permission denied); name one that this user may read, or give it the right to"
+    )
+    for (line,) in (complaints(path), complaints(None, {"XDG_CONFIG_HOME": str(tmp_path)})):
+        assert line.startswith(told)
+        assert line.endswith(f"({path})")
+
+
+def test_a_mark_of_an_editor_is_no_error(tmp_path: Path) -> None:
+    """UTF-8 may begin with one; the lines are counted as ever."""
+    path = tmp_path / "stenod.toml"
+    path.write_bytes(b'\xef\xbb\xbfstream = "hall"\n')
+    loaded = load(path)
+    assert ("hall", f"{path}:1") == (loaded.options.stream, loaded.origins["stream"])
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_bytes_that_are_no_text_are_told_with_their_line(tmp_path: Path, mark: bytes) -> None:
+    """As an editor that knows only another encoding saves them."""
+    path = tmp_path / "stenod.toml"
+    path.write_bytes(mark + b"# one\n# two\nstream = 'M\xfcller'\n")
+    assert [f"configuration: line 3 is not UTF-8; save it as UTF-8 ({path}:3)"] == complaints(path)
+
+
 def test_a_channel_that_raw_input_does_not_have() -> None:
     """Of raw audio the configuration itself says how many there are; other inputs say it when they are opened."""
     raw = {"capture.input": "-", "capture.input_channels": 2}

@@ -88,7 +88,7 @@ def configured(command: F) -> F:
     options = (
         click.option(
             "--config",
-            type=click.Path(path_type=Path),
+            type=click.Path(path_type=Path, readable=False),
             metavar="FILE",
             help="Read this configuration file. None: ~/.config/stenod/stenod.toml, where there is one.",
         ),

@@ -69,7 +69,9 @@ def service() -> None:
 
 @service.command("install")
 @placed
-@click.option("--config", type=click.Path(path_type=Path), metavar="FILE", help="Take this configuration over.")
+@click.option(
+    "--config", type=click.Path(path_type=Path, readable=False), metavar="FILE", help="Take this configuration over."
+)
 @click.option(
     "--provider", multiple=True, type=click.Choice(PROVIDERS), help="Who transcribes. None: the engine inside."
 )

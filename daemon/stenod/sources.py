@@ -17,6 +17,7 @@ VARIABLE = "variable "
 """How the origin of such a value begins."""
 FOREIGN = ("STENOD_TEST_",)
 """Variables of ours that configure no daemon but its tests."""
+MAY_NOT = "name one that this user may read, or give it the right to (`ls -l` shows who has it)"
 FILE_BYTES_MAX = 1_000_000
 TABLE_LINE = re.compile(r"\[\s*([^\[\]=]+?)\s*\]\s*(?:#.*)?$")
 KEY_LINE = re.compile(r"([A-Za-z0-9_\-.\"' ]+?)\s*=")
@@ -64,11 +65,15 @@ def read_file(path: Path, paths: Iterable[str]) -> list[Entry]:
             raw = file.read(FILE_BYTES_MAX + 1)
     except OSError as error:
         wrong = f"cannot be read ({error.strerror})"
-        raise Broken("configuration", wrong, "name a file that can", str(path)) from error
+        remedy = MAY_NOT if isinstance(error, PermissionError) else "name a file that can"
+        raise Broken("configuration", wrong, remedy, str(path)) from error
     try:
-        text = raw.decode()
+        text = raw.decode("utf-8-sig")  # an editor of Windows puts a mark before the first letter
         data = tomllib.loads(text)
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise Broken("configuration", f"line {line} is not UTF-8", "save it as UTF-8", f"{path}:{line}") from error
+    except tomllib.TOMLDecodeError as error:
         raise Broken("configuration", f"not TOML: {error}", "see https://toml.io", str(path)) from error
     lines = _lines(text)
     known = frozenset(paths)

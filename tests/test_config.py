@@ -417,6 +417,14 @@ def test_variables_carry_lists_tables_and_truth() -> None:
     assert (chosen.output.partials, chosen.assemblyai.format_turns, chosen.liveness.ping_seconds) == (True, False, 0.5)
 
 
+def test_limits_are_told_as_they_are() -> None:
+    """Not rounded to the very value that is refused."""
+    told = complaints(overrides={"journal.audio_bytes_max": 33_554_400, "liveness.ping_seconds": -1.0})
+    allowed = "allowed: a whole number from 33554432 to 1000000000000000"
+    assert told[0].startswith(f"journal.audio_bytes_max: 33554400 is out of range; {allowed} (")
+    assert "a number from 0.1 to 60 (" in told[1]
+
+
 @pytest.mark.parametrize(
     ("name", "text", "value"),
     [

@@ -1,7 +1,8 @@
 """`stenod check`: what would be used, and from where; what is wrong with it, and what is odd.
 
-It opens nothing and sends nothing: it is `ExecStartPre=` of the unit and the first thing to run when something is not
-as expected. The output is the configuration itself in TOML, so that it can be kept; keys are never in it.
+It opens no source, no journal and no connection, it only reads (the configuration, keys, certificates): it is
+`ExecStartPre=` of the unit and the first thing to run when something is not as expected. The output is the
+configuration itself in TOML, so that it can be kept; keys are never in it.
 """
 
 import importlib.util
@@ -50,7 +51,10 @@ def check(context: click.Context, /, config: Path | None, *, as_json: bool, **gi
     stenod check --config /etc/stenod/stenod.toml
     stenod check --input mic:USB --provider assemblyai
 
-    Exit code 0: the configuration can be used. 78: it cannot, and standard error says everything that is wrong.
+    It reads files of configuration, keys and certificates, and opens nothing else.
+
+    Exit code 0: the configuration can be used. 78: it cannot, and standard error says why: everything that is wrong
+    with the options themselves; once they are right, everything that is wrong with what they name.
     """
     loaded = None
     try:

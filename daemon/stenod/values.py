@@ -103,8 +103,13 @@ def allowed(kind: Any) -> str:
         return f"allowed: a list of {', '.join(map(notation, choices)) or 'texts'}"
     if get_origin(plain) is Mapping:
         return f"allowed: {TABLE}"
-    limits = f" from {meta.ge:g} to {meta.le:g}" if meta is not None and meta.ge is not None else ""
+    limits = f" from {_figure(meta.ge)} to {_figure(meta.le)}" if meta is not None and meta.ge is not None else ""
     return f"allowed: {KINDS[plain]}{limits}"
+
+
+def _figure(limit: Any) -> str:
+    """Return a limit as it is, never rounded: it stands beside the value that just misses it."""
+    return str(int(limit)) if limit == int(limit) else repr(limit)
 
 
 def _bare(kind: Any) -> tuple[Any, msgspec.Meta | None]:

@@ -11,6 +11,7 @@ from dataclasses import fields
 import pytest
 from click.testing import CliRunner
 
+from stenod.__main__ import main
 from stenod.emulator.command import emulate
 from stenod.emulator.faults import KINDS, Fault
 
@@ -53,6 +54,22 @@ def test_signals_end_it(number):
         "v3/ws",
     ]
     assert ("", "", 0) == (out, err, process.returncode)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--session-seconds-max", "nan"), "nan is no number of seconds"),
+        (("--session-seconds-max", "inf"), "inf is no number of seconds"),
+        (("--session-seconds-max", "0"), "0.0 is not in the range x>0"),
+        (("--host", "a\udcff"), r"'a\udcff' is no name of a host"),
+        (("--host", "a..b"), "'a..b' is no name of a host"),
+    ],
+)
+def test_nonsense_is_wrong_usage(words, told, capsys):
+    """In a sentence, with 64, before anything is listened on."""
+    assert 64 == main(["emulate", "--engine", "oracle", *words])
+    assert told in capsys.readouterr().err
 
 
 def test_port_in_use():

@@ -391,6 +391,12 @@ def test_file_with_all_its_mistakes():
         audio = true
         repeat = 0
         [[fault]]
+        [[fault]]
+        kind = "close"
+        code = 70000
+        [[fault]]
+        kind = "status"
+        status = 101
     """
     with pytest.raises(FaultsError) as caught:
         parse_faults(text)
@@ -408,7 +414,28 @@ def test_file_with_all_its_mistakes():
         "fault 4: repeat must be over 0",
         "fault 4: status strikes an opening, where there is no audio yet: use wall, attempt or count",
         f"fault 5: unknown kind None; known: {', '.join(KINDS)}",
+        (
+            "fault 6: code must be one that a close frame may have, from 1000 to 4999 without 1004, 1006, 1015, "
+            "not 70000"
+        ),
+        "fault 7: status must be one that refuses an upgrade, from 200 to 599, not 101",
     )
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "good", "bad"),
+    [
+        ("close", "code", (1000, 1003, 1005, 1011, 3000, 4999), (0, 999, 1004, 1006, 1015, 5000)),
+        ("status", "status", (200, 401, 599), (0, 100, 101, 199, 600, 99999)),
+    ],
+)
+def test_what_a_server_can_send(kind, name, good, bad):
+    """A code for a close frame, a status that ends an upgrade."""
+    for number in good:
+        assert number == getattr(Fault(kind=kind, **{name: number}), name)
+    for number in bad:
+        with pytest.raises(FaultsError, match=f"{name} must be one that .* not {number}$"):
+            Fault(kind=kind, **{name: number})
 
 
 @pytest.mark.parametrize("text", ["[", "fault = 1", "fault = [1]"])

@@ -15,6 +15,12 @@ WORDS = [
     {"text": "again", "start": 3.0, "end": 3.5},
 ]
 
+BACKWARDS = [
+    b'{"text":"a","start":2,"end":1}',
+    b'[{"text":"a","start":-1,"end":1}]',
+    b'[[{"text":"a","start":1,"end":1e300}]]',
+]
+
 
 async def test_words_at_their_times(autojump_clock, tmp_path):
     """Words come when the audio has passed them, whatever it is, in turns that pauses end."""
@@ -47,7 +53,9 @@ async def test_one_document():
     assert ["hello", "world", "again"] == [word.text for word in hypotheses[-1].words]
 
 
-@pytest.mark.parametrize("data", [b"{", b'[{"text":"x"}]', b"[[],3]", b'[[],{"text":"a","start":0,"end":1}]'])
+@pytest.mark.parametrize(
+    "data", [b"{", b'[{"text":"x"}]', b"[[],3]", b'[[],{"text":"a","start":0,"end":1}]', *BACKWARDS]
+)
 def test_scripts_that_are_wrong(data, tmp_path):
     """A file that is no script is named, with the cause."""
     with pytest.raises(msgspec.DecodeError):

@@ -3,11 +3,12 @@
 Everything heavy is imported inside functions, so that `--help` is instant.
 """
 
+import math
 import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -19,8 +20,28 @@ EXIT_UNAVAILABLE = 69
 EXIT_CONFIGURATION = 78
 
 
+class Finite(click.FloatRange):
+    """A number within limits, which "nan" and "inf" are not."""
+
+    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> float:
+        """See `click.ParamType`."""
+        number: float = super().convert(value, param, context)
+        if not math.isfinite(number):
+            self.fail(f"{value} is no number of seconds.", param, context)
+        return number
+
+
+def _host(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+    """Return the name, where it can be one."""
+    try:
+        value.encode("idna")
+    except UnicodeError:
+        raise click.BadParameter(f"{value!a} is no name of a host.") from None
+    return value
+
+
 @click.command("emulate", short_help="Run a provider on this machine: rehearsal stage, test server, offline engine.")
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--host", default="127.0.0.1", show_default=True, callback=_host, help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port to listen on; 0 picks a free one.")
 @click.option(
     "--engine",
@@ -42,7 +63,7 @@ EXIT_CONFIGURATION = 78
 @click.option("--key", "keys", multiple=True, help="A key to accept; may be repeated. Without it any key will do.")
 @click.option(
     "--session-seconds-max",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Finite(min=0, min_open=True),
     help="How long a session may last. Without it as long as the provider's may: three hours with AssemblyAI.",
 )
 @click.option("--sessions-max", type=click.IntRange(0), help="How many sessions may be open at once.")
@@ -89,6 +110,7 @@ def emulate(
         black-hole, refuse, status, slow, slow-begin, drop, close, error, error-untyped,
         expire, begin-then-die, deaf, mute, slow-messages, garbage, huge
     When: wall (seconds since the start) or audio (seconds of a session's audio), repeat, session, attempt, count.
+        None of them: from the start on, every attempt, or each session at its beginning.
         What strikes a session at a wall time strikes those that are open then, and none that comes later.
     What: duration (how long; of slow and slow-begin how much later, each time or count times), code, text, status.
 

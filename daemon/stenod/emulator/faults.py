@@ -20,13 +20,13 @@ often it strikes in all. `code`, `text` and `status` say what the client is told
 - *opening*, of a connection attempt: strikes every attempt, only number `attempt` (from 0), at most `count` of them;
   with `wall`, only from then on and for `duration` (for `slow` kinds, which need `duration` for their delay, without
   end).
-- *session*: at `audio` or `wall`; with `session` alone, right after it was accepted.
+- *session*: at `audio` or `wall`; without them right after it was accepted, the one that `session` names or each.
 - *end*: like session; with no `audio`, `wall` or `session` it is an opening's end, before the session is accepted.
 """
 
 import difflib
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from enum import Enum
 from pathlib import Path
@@ -120,6 +120,13 @@ _NUMBERS = ("audio", "wall", "duration", "repeat")
 _WHOLE = ("session", "attempt", "count", "code", "status")
 
 
+_CODES = range(1000, 5000)
+_CODES_UNSENDABLE = (1004, 1006, 1015)
+"""Not for a close frame, RFC 6455, section 7.4.1; nor is 1005, which here is a frame without a code."""
+_STATUSES = range(200, 600)
+"""What answers an upgrade for good; 101 accepts it, others below 200 announce an answer, RFC 9110, section 15."""
+
+
 def _errors_of(values: Mapping[str, Any]) -> list[str]:
     """Return everything that is wrong with one fault's fields."""
     kind = values.get("kind")
@@ -134,6 +141,8 @@ def _errors_of(values: Mapping[str, Any]) -> list[str]:
         value = values.get(name)
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
             errors.append(f"{name} must be a whole number from 0 on, not {value!r}")
+    if not errors:
+        errors += _unsendable(values.get("code"), values.get("status"))
     if values.get("text") is not None and not isinstance(values["text"], str):
         errors.append(f"text must be text, not {values['text']!r}")
     errors += [f"{kind} needs {name}" for name in KINDS[kind].needs if values.get(name) is None]
@@ -146,6 +155,15 @@ def _errors_of(values: Mapping[str, Any]) -> list[str]:
     if KINDS[kind].scope is Scope.OPENING and values.get("audio") is not None:
         errors.append(f"{kind} strikes an opening, where there is no audio yet: use wall, attempt or count")
     return errors
+
+
+def _unsendable(code: int | None, status: int | None) -> Iterator[str]:
+    """Return which of them no server can send."""
+    if code is not None and (code not in _CODES or code in _CODES_UNSENDABLE):
+        but = ", ".join(map(str, _CODES_UNSENDABLE))
+        yield f"code must be one that a close frame may have, from 1000 to 4999 without {but}, not {code}"
+    if status is not None and status not in _STATUSES:
+        yield f"status must be one that refuses an upgrade, from 200 to 599, not {status}"
 
 
 def _nearest(name: str, known: Mapping[str, Any] | tuple[str, ...]) -> str:

@@ -14,6 +14,8 @@ from stenod.emulator.engine import Hypothesis, Word
 from stenod.emulator.turns import TurnBuilder
 
 CONFIDENCE = 0.9
+SECONDS_MAX = 1e9
+"""No session is as long; in samples it still is a whole number."""
 
 
 class ScriptWord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -22,6 +24,10 @@ class ScriptWord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     text: str
     start: float
     end: float
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.start <= self.end <= SECONDS_MAX:
+            raise ValueError(f"a word starts from 0 on and does not end before: not {self.start:g} to {self.end:g}")
 
 
 class Script:

@@ -75,7 +75,8 @@ def test_several_keys(say: Callable[..., Result], tmp_path: Path) -> None:
     ("words", "error", "text"),
     [
         (("--provider", "assemblyai"), NotInstallable, "the key of assemblyai is needed: say --key-file"),
-        (("--provider", "assemblyai", "--key-file", "nowhere"), NotInstallable, "cannot read the key file nowhere"),
+        (("--provider", "assemblyai", "--key-file", "nowhere"), SecretError, "cannot read the key file nowhere"),
+        (("--provider", "assemblyai", "--key-file", "/dev/zero"), SecretError, "it is over 4096 bytes long"),
         (
             ("--provider", "assemblyai", "--key-file", "x0" * 9),
             NotInstallable,
@@ -113,6 +114,12 @@ def test_nothing_is_written_where_something_is_wrong(
     with pytest.raises(error, match=text):
         say("install", *words, given="")
     assert [] == list(tmp_path.iterdir())
+
+
+def test_standard_input_is_not_read_without_end(say: Callable[..., Result]) -> None:
+    """It may be a device too."""
+    with pytest.raises(SecretError, match="standard input: it is no key, it is over 4096 bytes long"):
+        say("install", "--provider", "assemblyai", "--key-file", "-", given="x" * 1_000_000)
 
 
 def test_a_file_may_have_any_name(say: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ import click
 from stenod.cli import PROVIDERS
 from stenod.config import load
 from stenod.core.verdict import ExitCode
-from stenod.edge.secrets import usable
+from stenod.edge.secrets import KEY_BYTES_MAX, bounded, read_file, usable
 from stenod.edge.systemctl import ServiceManager
 from stenod.installation import (
     Host,
@@ -250,11 +250,9 @@ def _keys(host: Host, place: Place, needed: Mapping[str, bool], given: Sequence[
 
 
 def _read_key(given: KeyFile) -> str:
-    try:
-        text = sys.stdin.readline() if given.path == "-" else Path(given.path).expanduser().read_text(errors="replace")
-    except OSError as error:
-        raise NotInstallable(f"cannot read the key file {given.path}: {error.strerror}", ExitCode.NO_INPUT) from error
-    return usable(text.strip(), "standard input" if given.path == "-" else given.path).reveal()
+    if given.path == "-":
+        return bounded(sys.stdin.buffer.readline(KEY_BYTES_MAX + 1), "standard input").reveal()
+    return read_file(Path(given.path).expanduser()).reveal()
 
 
 def at_terminal() -> bool:

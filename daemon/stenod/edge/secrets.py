@@ -74,10 +74,10 @@ def read_key(provider: str, environment: Mapping[str, str], key_file: str = "") 
     for name in names if directory else ():
         path = Path(directory) / name
         if path.exists():
-            return Key(_read(path), f"systemd credential {name}")
+            return Key(read_file(path), f"systemd credential {name}")
     if key_file:
         path = Path(key_file).expanduser()
-        return Key(_read(path), f"file {path}", _exposure(path))
+        return Key(read_file(path), f"file {path}", _exposure(path))
     if value := environment.get(variable, "").strip():
         return Key(usable(value, f"environment {variable}"), f"environment {variable}")
     raise SecretMissing(
@@ -86,17 +86,22 @@ def read_key(provider: str, environment: Mapping[str, str], key_file: str = "") 
     )
 
 
-def _read(path: Path) -> Secret:
+def read_file(path: Path) -> Secret:
+    """Return the key that a file holds, of which no more is read than a key has; raises `SecretError`."""
     try:
         with path.open("rb") as file:
-            raw = file.read(KEY_BYTES_MAX + 1)
+            return bounded(file.read(KEY_BYTES_MAX + 1), str(path))
     except OSError as error:
         if resembles_key(str(path)):
             raise SecretError(f"cannot read the key file: {PASTED}") from None
         raise SecretError(f"cannot read the key file {path}: {error.strerror}; check the path and its owner") from error
+
+
+def bounded(raw: bytes, place: str) -> Secret:
+    """Return the key in what was read of some place, no more than a byte beyond `KEY_BYTES_MAX`."""
     if len(raw) > KEY_BYTES_MAX:
-        raise SecretError(f"cannot use the key in {path}: it is no key, it is over {KEY_BYTES_MAX} bytes long")
-    return usable(raw.decode("utf-8", "replace").strip(), str(path))
+        raise SecretError(f"cannot use the key in {place}: it is no key, it is over {KEY_BYTES_MAX} bytes long")
+    return usable(raw.decode("utf-8", "replace").strip(), place)
 
 
 def usable(value: str, place: str) -> Secret:

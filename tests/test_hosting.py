@@ -25,7 +25,7 @@ def manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeManager:
     fake = FakeManager()
     monkeypatch.setattr(hosting, "ServiceManager", lambda **_: fake)
     monkeypatch.setattr(hosting, "place_of", lambda **given: unit.place_of(**given, root=tmp_path))
-    monkeypatch.setattr(hosting, "reach", lambda _program: False)
+    monkeypatch.setattr(hosting, "reach", lambda _program, *, local: False)
     monkeypatch.setattr(hosting.os, "geteuid", lambda: 0)
     return fake
 
@@ -58,6 +58,19 @@ def test_the_engine_inside_needs_no_key(say: Callable[..., Result], tmp_path: Pa
     assert say("install", "--name", "hall", "--input", "mic:USB").exit_code == 0
     assert 'input = "mic:USB"' in (tmp_path / "etc/stenod/hall.toml").read_text()
     assert "Credential" not in (tmp_path / "etc/systemd/system/stenod@hall.service.d/installed.conf").read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "local"), [((), True), (("--provider", "local"), True), (("--provider", "deepgram"), False)]
+)
+def test_the_engine_inside_is_missed_where_it_is_used(
+    say: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], local: bool
+) -> None:
+    """By who must install the program elsewhere."""
+    asked = []
+    monkeypatch.setattr(hosting, "reach", lambda _program, *, local: asked.append(local))
+    say("install", "--dry-run", *words)
+    assert [local] == asked
 
 
 def test_several_keys(say: Callable[..., Result], tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Putting a service on a host and taking it off: files, modes, what systemd is told, what the person is told."""
 
+import re
 import socket
 import tomllib
 from pathlib import Path
@@ -284,14 +285,15 @@ def test_a_program_that_a_service_cannot_see(tmp_path: Path, monkeypatch: pytest
         folder.chmod(0o755)
     monkeypatch.setattr(installation.sys, "executable", str(program))
     monkeypatch.setattr(installation.stenod, "__file__", str(program))
-    assert reach(program, tmp_path)
+    assert reach(program, tmp_path, local=True)
     monkeypatch.setattr(installation, "HOMES", ())
-    assert not reach(program, tmp_path)
+    assert not reach(program, tmp_path, local=True)
     for path in (program, program.parent):
         path.chmod(0o700)
         with pytest.raises(NotInstallable, match=f"{path} is closed to its user; .*python3 -m venv /opt/stenod"):
-            reach(program, tmp_path)
+            reach(program, tmp_path, local=True)
         path.chmod(0o755)
     monkeypatch.setattr(installation, "HIDDEN", ("home",))
-    with pytest.raises(NotInstallable, match="temporary files are hidden"):
-        reach(program, tmp_path)
+    for local, words in ((True, "'/path/to/the/clone[local]'"), (False, "'/path/to/the/clone'")):
+        with pytest.raises(NotInstallable, match=f"temporary files are hidden.* install {re.escape(words)}$"):
+            reach(program, tmp_path, local=local)

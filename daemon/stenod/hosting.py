@@ -33,7 +33,7 @@ from stenod.installation import (
     uninstall,
     write,
 )
-from stenod.options import Options, key_owner
+from stenod.options import LOCAL, Options, key_owner
 from stenod.pathnames import is_key_itself
 from stenod.services import SERVICES
 from stenod.unit import Place, own_program, packaged, place_of
@@ -97,8 +97,9 @@ def install_command(
     program = own_program()
     heard = given["sound_server"]
     warning = audible(heard, user=user) if heard else ""
-    way = Way(sound_server=heard, home=not user and reach(Path(program[0])))
     text, options = _configuration(place, given["config"], given["provider"], given["source"])
+    local = not options.providers or LOCAL in options.providers
+    way = Way(sound_server=heard, home=not user and reach(Path(program[0]), local=local))
     keys = _keys(host, place, owners(options), key_file)
     if text is None:
         host.tell(f"kept {place.configuration}")

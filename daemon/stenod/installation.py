@@ -25,7 +25,7 @@ from stenod.values import notation
 
 ELSEWHERE = (
     "install it where every user can read it: python3 -m venv /opt/stenod && /opt/stenod/bin/pip install "
-    "/path/to/the/clone"
+    "'/path/to/the/clone{extra}'"
 )
 ADDRESS = re.compile(r"(?:\{[^}]*\})?(?:(?:unix:)?(?P<socket>/.+)|tcp[46]?:.+)")
 """One server of PulseAudio's server strings; in braces the machine for which it is meant."""
@@ -71,19 +71,21 @@ class Host:
         self.tell(done)
 
 
-def reach(program: Path, root: Path = Path("/")) -> bool:
+def reach(program: Path, root: Path = Path("/"), *, local: bool) -> bool:
     """Return whether the program lies in a home, which the unit must then let it see; raises `NotInstallable`.
 
-    Looked at are the script, its interpreter and the package, which may lie far from each other.
+    Looked at are the script, its interpreter and the package, which may lie far from each other. `local`: the engine
+    inside transcribes, and must be installed too.
     """
     home = False
+    elsewhere = ELSEWHERE.format(extra="[local]" if local else "")
     for path in (program.resolve(), Path(sys.executable).resolve(), Path(stenod.__file__).resolve()):
         if under(path, HIDDEN, root):
-            raise NotInstallable(f"a service cannot see {path}, temporary files are hidden from it; {ELSEWHERE}")
+            raise NotInstallable(f"a service cannot see {path}, temporary files are hidden from it; {elsewhere}")
         way = [one for one in (path, *path.parents) if one.is_relative_to(root)]
         closed = next((one for one in way if not one.stat().st_mode & OTHERS[one.is_dir()]), None)
         if closed is not None:
-            raise NotInstallable(f"a service cannot see {path}, {closed} is closed to its user; {ELSEWHERE}")
+            raise NotInstallable(f"a service cannot see {path}, {closed} is closed to its user; {elsewhere}")
         home |= under(path, HOMES, root)
     return home
 

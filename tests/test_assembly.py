@@ -9,19 +9,22 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
-from stenod.assembly import _given
+from stenod.assembly import _given, _refusal
 from stenod.config import load
 from stenod.core.accounts import Account
 from stenod.core.transaction import Transaction
+from stenod.core.verdict import UNKNOWN
 from stenod.edge import state_directory
 from stenod.edge.ledger import Ledger
 from stenod.edge.segments import Segments
+from stenod.tasks.sessions import Fatal
 
 
 def test_the_rate_belongs_to_the_stream(tmp_path: Path) -> None:
@@ -49,6 +52,20 @@ def test_the_rate_belongs_to_the_stream(tmp_path: Path) -> None:
     again = Ledger(directory.ledger)
     assert before == again.open_stream("room", 16_000)
     again.close()
+
+
+@pytest.mark.parametrize(
+    ("remedy", "told"),
+    [
+        ("stenod tries again once; if it recurs, report it.", "If it recurs, report it."),
+        ("Add funds; the service keeps recording and tries again by itself.", "Add funds."),
+        ("Copy the key again.", "Copy the key again."),
+    ],
+)
+def test_who_has_ended_promises_nothing(remedy: str, told: str) -> None:
+    """What is done by a service that goes on is no remedy in the foreground."""
+    fatal = Fatal(replace(UNKNOWN, meaning="It is refused.", remedy=remedy), "no\nmoney")
+    assert rf"It is refused. (no\nmoney) {told}" == _refusal(fatal)
 
 
 @contextmanager

@@ -19,6 +19,7 @@ import trio
 from stenod import engagement
 from stenod.app import Daemon, Outcome, Service
 from stenod.config import ENDPOINT, Loaded, holds_on_fatal, is_service, load, state_directory
+from stenod.core.diagnosis import by_hand
 from stenod.core.health import Health, line
 from stenod.core.log import Log
 from stenod.core.printable import one_line
@@ -41,6 +42,7 @@ from stenod.stream import Stream
 from stenod.streams import Common, journals, stream_of
 from stenod.tasks.journal import Journal
 from stenod.tasks.provider import Provider
+from stenod.tasks.sessions import Fatal
 from stenod.tasks.sharing import SharedSource
 
 LOG_FLUSH_SECONDS = 10.0
@@ -221,8 +223,7 @@ def _conclude(assembly: Assembly, outcome: Outcome, *, failed: bool) -> None:
     """Say what a person must know now, and leave the directory as it should be. `failed`: an exception ends it."""
     directory, options = assembly.directory, assembly.options
     if outcome.fatal is not None:
-        rule = outcome.fatal.rule
-        say(f"stenod: {rule.meaning} ({one_line(outcome.fatal.text)}) {rule.remedy}")
+        say(f"stenod: {_refusal(outcome.fatal)}")
     given_up = outcome.reader_gone or outcome.fatal is not None
     source_waits = options.capture.source.kind in (InputKind.SAMPLE, InputKind.FILE)
     leave(
@@ -233,6 +234,11 @@ def _conclude(assembly: Assembly, outcome: Outcome, *, failed: bool) -> None:
         service=is_service(assembly.environment),
         failed=failed,
     )
+
+
+def _refusal(fatal: Fatal) -> str:
+    """Return what a person reads who is left alone with it: nothing goes on by itself any more."""
+    return f"{fatal.rule.meaning} ({one_line(fatal.text)}) {by_hand(fatal.rule.remedy)}"
 
 
 def _given(loaded: Loaded) -> list[str]:

@@ -520,6 +520,18 @@ def test_inputs_are_parsed_once(text: str, expected: Input) -> None:
     assert (expected.kind in ("stdin", "command")) == expected.raw
 
 
+@pytest.mark.parametrize("address", ["http://h/x.wav", "rtsp://h:554/a?b=c&d", "file:///talks/x.wav"])
+def test_an_address_is_for_a_program(address: str) -> None:
+    """The one that opens it is told with the address as it was written, and could be said just so."""
+    (line,) = complaints(overrides={"capture.input": address})
+    assert line.startswith(
+        f'capture.input: "{address}" is an address, which a program must open, for example `command:'
+    )
+    words = Input.parse(line.split("`")[1]).words
+    assert ("ffmpeg", address) == (words[0], words[words.index("-i") + 1])
+    assert InputKind.FILE == Input.parse(f"./{address}").kind
+
+
 @given(st.text())
 def test_any_text_is_an_input_or_a_sentence(text: str) -> None:
     """Parsing an input raises nothing but `ValueError`."""

@@ -5,6 +5,7 @@ one against the other. Tables are named as the modules they steer. Where values 
 line) and what is wrong with them is the business of `config`; what they do is that of the modules.
 """
 
+import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,6 +19,8 @@ LOCAL = "local"
 """The engine inside."""
 RATES: Mapping[str, tuple[int, ...]] = {"deepgram-flux": (8000, 16000, 24000, 44100, 48000)}
 """The sample rates that a service takes, where it does not take all."""
+ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+"""How a URL begins, RFC 3986, section 3; a file of that name can be called ./name."""
 Parameter = bool | int | float | str | tuple[str, ...]
 StreamName = Annotated[
     str,
@@ -88,6 +91,9 @@ class Input:
             return cls(InputKind.COMMAND, tail.strip(), words)
         if not text.strip() or "\0" in text:
             raise ValueError("is no path")
+        if ADDRESS.match(text):
+            opening = f"command:ffmpeg -v error -i {shlex.quote(text)} -f s16le -ac 1 -ar 16000 -"
+            raise ValueError(f"is an address, which a program must open, for example `{opening}`")
         return cls(InputKind.FILE, text)
 
 

@@ -49,7 +49,12 @@ class Reopened:
 @click.option("--since", metavar="T", help="Only from this moment on.")
 @click.option("--until", metavar="T", help="Only up to this moment.")
 @click.option("--run", "run_now", is_flag=True, help="Transcribe it now, to standard output.")
-@click.option("--config", type=click.Path(path_type=Path), metavar="FILE", help="With --run: this configuration file.")
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path, readable=False),
+    metavar="FILE",
+    help="With --run: this configuration file.",
+)
 @click.option("--provider", multiple=True, type=click.Choice(PROVIDERS), help="With --run: who transcribes.")
 @click.option("--endpoint", metavar="URL", help="With --run: another server for the provider.")
 @click.pass_context

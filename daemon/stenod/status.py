@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stenod.cli import named_directory
+from stenod.core.printable import one_line
 from stenod.core.verdict import ExitCode
 from stenod.verify import journal_directory
 
@@ -82,7 +83,7 @@ def lines(found: "Overview") -> Iterator[str]:
         for index, row in enumerate(rows(found)):
             yield f"  {'' if index else label:{LABEL_WIDTH}}{row}".rstrip()
     for sentence in found.attention:
-        yield click.style(f"! {sentence}", fg="red")
+        yield click.style(f"! {one_line(sentence)}", fg="red")
 
 
 def duration(seconds: float) -> str:
@@ -151,9 +152,9 @@ def _statuses(found: "Overview") -> Iterator[str]:
     for one in found.statuses:
         text = f"{_moment(one.get('at'))}  {one.get('subject')} {one.get('state')}: {one.get('reason')}"
         standing = one in found.troubles
-        yield click.style(text, fg="yellow" if standing else None)
+        yield click.style(one_line(text), fg="yellow" if standing else None)
         if standing and one.get("remedy"):
-            yield click.style(f"  {one['remedy']}", fg="yellow")
+            yield click.style(f"  {one_line(one['remedy'])}", fg="yellow")
 
 
 def _outbox(found: "Overview") -> Iterator[str]:

@@ -31,10 +31,10 @@ from stenod.config import (
     state_directory,
     value_at,
 )
-from stenod.edge.state_directory import LEDGER_NAME, LOCK_NAME, RESERVE_NAME
+from stenod.edge.state_directory import LEDGER_NAME, LOCK_NAME, RESERVE_NAME, WORDS_NAME
 from stenod.edge.status_socket import NAME as SOCKET_NAME
 
-OWN_FILES = (LEDGER_NAME, f"{LEDGER_NAME}-wal", LOCK_NAME, RESERVE_NAME, SOCKET_NAME)
+OWN_FILES = (LEDGER_NAME, f"{LEDGER_NAME}-wal", LOCK_NAME, RESERVE_NAME, WORDS_NAME, SOCKET_NAME)
 CONFIG = Path(__file__).parent.parent / "config"
 HEAD = """\
 # stenod's configuration: every option, at its default.
@@ -473,10 +473,7 @@ def test_the_syntax_of_a_variable_is_told() -> None:
         ("STENOD_STREAM", "x" * 65),
         ("STENOD_STREAM", "a\n"),
         ("STENOD_STREAM", "\udc80"),
-        *[
-            ("STENOD_STREAM", name)
-            for name in (LEDGER_NAME, f"{LEDGER_NAME}-wal", LOCK_NAME, RESERVE_NAME, SOCKET_NAME)
-        ],
+        *[("STENOD_STREAM", name) for name in OWN_FILES],
         ("STENOD_STATE_DIR", "~nobody-has-this-name/journal"),
         ("STENOD_OUTPUT_FILE", "~nobody-has-this-name/talk.jsonl"),
         ("STENOD_TLS_CA_FILE", "~nobody-has-this-name/ca.pem"),

@@ -25,7 +25,7 @@ Parameter = bool | int | float | str | tuple[str, ...]
 StreamName = Annotated[
     str,
     Meta(
-        pattern=r"^(?!\.+\Z)(?!(?:lock|reserve|health\.socket|ledger\.sqlite.*)\Z)[A-Za-z0-9._-]{1,64}\Z",
+        pattern=r"^(?!\.+\Z)(?!(?:lock|reserve|words|health\.socket|ledger\.sqlite.*)\Z)[A-Za-z0-9._-]{1,64}\Z",
         description="1 to 64 letters, digits, dots, underscores, hyphens; no name of the journal's own files",
     ),
 ]

@@ -121,18 +121,17 @@ def test_a_refusal_is_what_the_table_says() -> None:
         (Directory(path="/s", exists=True, foreign=True), True, Mark.GOOD, "a temporary one in /s; --state-dir keeps"),
         (Directory(path="/s", exists=True, foreign=True), False, Mark.WRONG, "other files; name one of its own"),
         (
-            Directory(path="/s", exists=True, trouble="Permission denied"),
+            Directory(path="/s", exists=True, trouble="Permission denied", remedy="let its user write it"),
             False,
             Mark.WRONG,
-            "denied; let its user write it",
+            "/s cannot be written: Permission denied; let its user write it",
         ),
         (
-            Directory(path="/s", exists=True, trouble="/s/a is not a directory, and the audio of a belongs there"),
-            False,
+            Directory(path="/s", exists=True, trouble="No space left on device", remedy="make room"),
+            True,
             Mark.WRONG,
-            "; move it away, or choose another",
+            "No space left on device; make room",
         ),
-        (Directory(path="/s", exists=True, trouble="No space left on device"), True, Mark.WRONG, "; make room there"),
     ],
 )
 def test_state_directories(found: Directory, temporary: bool, mark: Mark, told: str) -> None:

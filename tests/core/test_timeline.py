@@ -305,14 +305,20 @@ def test_only_what_was_quiet_is_taken_back() -> None:
     assert timeline.reopen(5, 40) is NO_CHANGE
 
 
-def test_what_is_lost_from_a_place_on() -> None:
-    """Gaps that touch count together; nothing where audio is pending or settled otherwise."""
+def with_gaps() -> Timeline:
+    """Two that touch, and one up to the tail."""
     timeline = Timeline(1000)
     timeline.settle(0, 100, State.TRANSCRIBED)
     timeline.settle(100, 200, State.GAP, Cause.DEVICE)
     timeline.settle(200, 300, State.GAP, Cause.STOPPED)
     timeline.settle(300, 400, State.QUIET)
     timeline.settle(500, 1000, State.GAP, Cause.DISK)
+    return timeline
+
+
+def test_what_is_lost_from_a_place_on() -> None:
+    """Gaps that touch count together; nothing where audio is pending or settled otherwise."""
+    timeline = with_gaps()
     expected = {0: 0, 50: 0, 100: 200, 150: 150, 200: 100, 299: 1, 300: 0, 400: 0, 499: 0, 500: 500, 999: 1, 1000: 0}
     assert expected == {start: timeline.lost_from(start) for start in expected}
 
@@ -331,12 +337,7 @@ def test_what_is_lost_from_a_place_on() -> None:
 )
 def test_what_was_lost_within(start: int, end: int, gaps: list[tuple[int, int]]) -> None:
     """Each gap that begins there or reaches into it, whole from there on; those that touch are one."""
-    timeline = Timeline(1000)
-    timeline.settle(0, 100, State.TRANSCRIBED)
-    timeline.settle(100, 200, State.GAP, Cause.DEVICE)
-    timeline.settle(200, 300, State.GAP, Cause.STOPPED)
-    timeline.settle(300, 400, State.QUIET)
-    timeline.settle(500, 1000, State.GAP, Cause.DISK)
+    timeline = with_gaps()
     assert [Span(*gap) for gap in gaps] == timeline.gaps(start, end)
 
 

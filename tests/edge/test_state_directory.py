@@ -134,7 +134,8 @@ def test_what_stands_in_its_place_is_told(tmp_path: Path, name: str, told: str) 
         with pytest.raises(StateDirectoryError, match=told) as caught:
             start()
         assert ExitCode.CANNOT_CREATE == caught.value.exit_code
-    assert re.search(told.removesuffix("; choose"), condition(tmp_path / name).trouble)
+    found = condition(tmp_path / name)
+    assert re.search(told, f"{found.trouble}; {found.remedy}")
     assert before == sorted(tmp_path.rglob("*"))
 
 
@@ -151,7 +152,9 @@ def test_a_file_where_the_audio_of_a_stream_belongs(tmp_path: Path, taken: str) 
     assert ExitCode.CANNOT_CREATE == caught.value.exit_code
     assert directory.path / "desk" / "audio" == directory.audio("desk")
     directory.release()
-    assert told == condition(directory.path, ["desk", "room"]).trouble
+    found = condition(directory.path, ["desk", "room"])
+    assert told == found.trouble
+    assert found.remedy.startswith("move it away, or choose")
     assert "" == condition(directory.path, ["desk"]).trouble
 
 
@@ -323,7 +326,7 @@ def test_the_condition_of_one_in_use_is_only_looked_at(tmp_path: Path, monkeypat
     """Nothing is written where somebody runs."""
     path = tmp_path / "state"
     with held_by_another(path) as child:
-        monkeypatch.setattr(state_directory, "_trouble", lambda *_given: pytest.fail("it was written to"))
+        monkeypatch.setattr(state_directory, "_try", lambda *_given: pytest.fail("it was written to"))
         found = condition(path)
         assert (child.pid, True) == (found.holder, found.in_use)
 
@@ -341,7 +344,9 @@ def test_what_may_not_be_written_is_told_and_left_as_it_is(forbidden: str) -> No
             assert "" == condition(path).trouble
             one = path / forbidden
             one.chmod(0o500 if one.is_dir() else 0o400)
-            assert condition(path).trouble.startswith("Permission denied")
+            found = condition(path)
+            assert found.trouble.startswith("Permission denied")
+            assert found.remedy.startswith("let its user write it")
             with pytest.raises(StateDirectoryError, match=r"Permission denied.*; let its user write it") as caught:
                 named(path)
             assert ExitCode.CANNOT_CREATE == caught.value.exit_code

@@ -17,13 +17,6 @@ GB = 1_000_000_000
 HOURS_FEW = 1.0
 """An outage that lasts longer than this is nothing special."""
 PRIVATE_MODE = 0o700
-ROOM = "make room there, or "
-DIRECTORY_REMEDIES = {
-    "space": ROOM,
-    "quota": ROOM,
-    "belongs there": "move it away, or ",
-    "permission": "let its user write it (`chown -R`, `chmod -R u+w`), or ",
-}
 SKIPPED = "skipped: "
 CERTIFICATES = (
     ("not yet valid", "the clock of this machine is behind", "set the system clock, e.g. `timedatectl set-ntp true`"),
@@ -164,6 +157,8 @@ class Directory:
     """It holds other files than ours."""
     trouble: str = ""
     """What the system says to a trial of writing there; it is not tried where somebody runs."""
+    remedy: str = ""
+    """What to do about that."""
     free_bytes: int = 0
 
     @property
@@ -181,10 +176,7 @@ def of_directory(found: Directory, *, temporary: bool) -> Finding:
         remedy = "name one of its own with --state-dir"
         return wrong(f"{found.path} holds other files", remedy, ExitCode.CANNOT_CREATE)
     if found.trouble:
-        said = found.trouble.casefold()
-        remedy = next((remedy for word, remedy in DIRECTORY_REMEDIES.items() if word in said), "")
-        text = f"{found.path} cannot be written: {found.trouble}"
-        return wrong(text, f"{remedy}choose another with --state-dir", ExitCode.CANNOT_CREATE)
+        return wrong(f"{found.path} cannot be written: {found.trouble}", found.remedy, ExitCode.CANNOT_CREATE)
     if temporary:
         return good(f"a temporary one in {found.path}; --state-dir keeps the journal from run to run")
     if not found.exists:

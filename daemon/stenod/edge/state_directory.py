@@ -141,16 +141,23 @@ def condition(path: Path, streams: Sequence[str] = ()) -> Directory:
 
     Whether there is room is tried with a file that has no name, where nobody runs.
     """
+    trouble, remedy = "", ""
     existing = next((one for one in (path, *path.parents) if _is_directory(one)), Path("/"))
     running = holder(path)
     space = os.statvfs(existing)
+    if running is None:
+        try:
+            _try(path, existing, streams)
+        except OSError as error:
+            trouble, remedy = error.strerror or str(error), _remedy(error)
     return Directory(
         path=str(path),
         exists=existing == path,
         mode=stat.S_IMODE(existing.stat().st_mode),
         holder=running,
         foreign=_is_foreign(path),
-        trouble="" if running is not None else _trouble(path, existing, streams),
+        trouble=trouble,
+        remedy=remedy,
         free_bytes=space.f_bavail * space.f_frsize,
     )
 
@@ -200,21 +207,17 @@ def _is_foreign(path: Path) -> bool:
     return False
 
 
-def _trouble(path: Path, existing: Path, streams: Sequence[str]) -> str:
-    """Return what keeps us from writing at a path, `existing` being as much of it as there is; empty: nothing."""
-    try:
-        _check_name(path)
-        _check_place(path)
-        for stream in streams:
-            _audio(path, stream)
-        with tempfile.TemporaryFile(dir=existing) as trial:
-            trial.write(bytes(TRIAL_BYTES))
-            trial.flush()
-            os.fsync(trial.fileno())
-        _check_writable(path)
-    except OSError as error:
-        return error.strerror or str(error)
-    return ""
+def _try(path: Path, existing: Path, streams: Sequence[str]) -> None:
+    """Raise `OSError` where we could not write at a path, `existing` being as much of it as there is."""
+    _check_name(path)
+    _check_place(path)
+    for stream in streams:
+        _audio(path, stream)
+    with tempfile.TemporaryFile(dir=existing) as trial:
+        trial.write(bytes(TRIAL_BYTES))
+        trial.flush()
+        os.fsync(trial.fileno())
+    _check_writable(path)
 
 
 def _audio(path: Path, stream: str) -> Path:
@@ -292,6 +295,9 @@ def _locked(path: Path, *, temporary: bool) -> StateDirectory:
 
 
 def _unusable(path: Path, error: OSError) -> StateDirectoryError:
-    remedy = REMEDIES.get(error.errno or 0, "")
-    message = f"cannot use the state directory {path}: {error.strerror}; {remedy}choose another with --state-dir"
+    message = f"cannot use the state directory {path}: {error.strerror}; {_remedy(error)}"
     return StateDirectoryError(message, ExitCode.CANNOT_CREATE)
+
+
+def _remedy(error: OSError) -> str:
+    return f"{REMEDIES.get(error.errno or 0, '')}choose another with --state-dir"

@@ -321,7 +321,7 @@ def test_a_full_disk(size: int, tmp_path: Path, missing: Callable[[str], None]) 
     assert 73 == told.code
     assert "must stay free (journal.free_bytes_min): no audio can wait; make room" in told.sentence("disk")
     if size < 1 << 20:
-        assert "cannot be written: No space left on device; make room there" in told.sentence("state")
+        assert "cannot be written: No space left on device; make room on its disk, or" in told.sentence("state")
     else:
         assert "good" == told.mark("state")
 

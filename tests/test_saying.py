@@ -1,8 +1,10 @@
 """Where a sentence for a person goes."""
 
 import json
+import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -57,3 +59,16 @@ def test_a_log_of_json_has_it_as_an_object(monkeypatch: pytest.MonkeyPatch, caps
     assert abs(datetime.fromisoformat(first.pop("timestamp")) - datetime.now(UTC)) < timedelta(minutes=1)
     assert {"level": "error", "event": "process.said", "message": "stenod: one\nstenod: zwölf\x1b[31m"} == first
     assert ("warning", "stenod: three") == (second["level"], second["message"])
+
+
+@pytest.mark.parametrize("stream", [None, Path("/dev/full"), Path("/dev/null")], ids=["closed", "full", "shut"])
+def test_nobody_who_hears_changes_nothing(stream: Path | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However standard error fails: the program goes on to its end."""
+    standing = None if stream is None else stream.open("w", encoding="utf-8")
+    if standing is not None and stream == Path("/dev/null"):
+        standing.close()
+    monkeypatch.setattr(sys, "stderr", standing)
+    say("stenod: one")
+    if standing is not None and not standing.closed:
+        with pytest.raises(OSError, match="No space left"):
+            standing.close()

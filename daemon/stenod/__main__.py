@@ -11,6 +11,7 @@ import select
 import sys
 import traceback
 from collections.abc import Iterator
+from contextlib import suppress
 
 from stenod.core.verdict import ExitCode
 from stenod.saying import say
@@ -53,11 +54,11 @@ def _run(arguments: list[str]) -> int:
             stenod.invoke(context)
     except click.exceptions.Exit as end:
         return end.exit_code
-    except click.UsageError as error:
-        error.show()
-        return ExitCode.USAGE
     except click.ClickException as error:
-        error.show()
+        with suppress(OSError):
+            error.show()
+        if isinstance(error, click.UsageError):
+            return ExitCode.USAGE
         return error.exit_code if error.exit_code != 1 else ExitCode.UNAVAILABLE
     except click.Abort:
         return ExitCode.INTERRUPTED
@@ -75,13 +76,13 @@ def _told(error: BaseException) -> int:
     if all(isinstance(leaf, BrokenPipeError) for leaf in leaves) and _reader_gone():
         return ExitCode.OK
     if all(isinstance(leaf, OSError) and leaf.errno in FAILING for leaf in leaves):
-        _say(f"stenod: cannot write: {leaves[0]}; make room, or see to its disk")
+        say(f"stenod: cannot write: {leaves[0]}; make room, or see to its disk")
         return ExitCode.CANNOT_CREATE
     if isinstance(codes[0], int) and all(code is not None for code in codes):
         lines = [f"stenod: {line}" for leaf in leaves for line in str(leaf).splitlines()]
-        _say("\n".join(dict.fromkeys(lines)))  # streams of one source have one reason
+        say("\n".join(dict.fromkeys(lines)))  # streams of one source have one reason
         return codes[0]
-    _say("".join(traceback.format_exception(error)) + f"stenod: defect: {type(error).__name__}: {error}")
+    say("".join(traceback.format_exception(error)) + f"stenod: defect: {type(error).__name__}: {error}")
     return ExitCode.SOFTWARE
 
 
@@ -101,13 +102,6 @@ def _reader_gone() -> bool:
     return any(flags & (select.POLLERR | select.POLLHUP) for _, flags in poll.poll(0))
 
 
-def _say(text: str) -> None:
-    try:
-        say(text)
-    except (OSError, ValueError):
-        _discard(2)
-
-
 def _flushed(code: int) -> int:
     """Flush the standard streams, so that the interpreter has nothing left to fail at."""
     try:
@@ -121,7 +115,7 @@ def _flushed(code: int) -> int:
     except BrokenPipeError:
         _discard(1)
     except (OSError, ValueError) as error:
-        _say(f"stenod: cannot write standard output: {error}; make room or send it elsewhere")
+        say(f"stenod: cannot write standard output: {error}; make room or send it elsewhere")
         _discard(1)
         return code or ExitCode.CANNOT_CREATE
     return code

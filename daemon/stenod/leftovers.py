@@ -5,9 +5,8 @@ Nothing is deleted here that still holds audio or lines that nobody has; that is
 
 import shlex
 import sqlite3
-import sys
 from collections.abc import Mapping, Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -170,10 +169,7 @@ def leave(
 
 
 def _mention(line: str) -> None:
-    """Say a line where it can be said: a note by the way keeps nobody from transcribing, and changes no exit code."""
-    if sys.stderr is not None:  # None: it was closed before we came
-        with suppress(OSError, ValueError):
-            say(f"stenod: {line}", NOTICE)
+    say(f"stenod: {line}", NOTICE)
 
 
 def _unreadable(path: Path, error: Exception, whose: str) -> str:

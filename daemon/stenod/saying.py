@@ -3,10 +3,13 @@
 So the journal has them with their level beside the log, and what it has of standard output is the transcript alone.
 Who asked for a log of JSON has them as objects like the log's, once that is set up; what ends the program before (a
 wrong option, a wrong configuration) is a plain line for whoever started it.
+
+Where standard error is closed, full or read by nobody, nobody is told: how the program ends does not hang on that.
 """
 
 import os
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 
 from stenod.core.printable import lines
@@ -29,7 +32,9 @@ FORM = Form()
 
 
 def say(text: str, priority: int = ERROR) -> None:
-    """Say it; raises what writing standard error raises."""
+    """Say it where it can be said."""
+    if sys.stderr is None:  # it was closed before we came
+        return
     text = _object(text, priority) if FORM.as_json else lines(text)
     if "JOURNAL_STREAM" in os.environ:
         from stenod.edge import journald
@@ -38,8 +43,9 @@ def say(text: str, priority: int = ERROR) -> None:
             if journald.Journal().send(priority, text, {}):
                 return
             text = "\n".join(f"<{priority}>{line}" for line in text.split("\n"))
-    sys.stderr.write(text + "\n")
-    sys.stderr.flush()
+    with suppress(OSError, ValueError):
+        sys.stderr.write(text + "\n")
+        sys.stderr.flush()
 
 
 def _object(text: str, priority: int) -> str:

@@ -206,6 +206,9 @@ STREAMS = {
     "input a container": ("run --input - < {sample}", 65, "it is FLAC, not raw audio"),
     "output closed": ("run --input sample >&-", 0, None),
     "output full": ("run --input sample >/dev/full", 73, "No space left on device; make room"),
+    "error closed": ("run --input /dev/nothing 2>&-", 66, None),
+    "error full": ("run --input /dev/nothing 2>/dev/full", 66, None),
+    "error full, wrong words": ("run --inputs sample 2>/dev/full", 64, None),
     "all closed": ("run --input sample <&- >&- 2>&-", 0, None),
 }
 

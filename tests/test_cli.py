@@ -319,3 +319,19 @@ def test_a_state_directory_means_the_same_to_every_command(
     assert (2, True) == (code, "'--state-dir': 'x\\udcff' is not UTF-8; name another directory" in told)
     told, code = said([], "~nobody-has-this-name")
     assert (2, True) == (code, "STENOD_STATE_DIR: nobody has the home directory of" in told)
+
+
+@pytest.mark.parametrize("command", ["run", "check", "doctor", "health"])
+def test_a_configuration_may_lie_in_the_home(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`--config=~/file` means it, which no shell does for us."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "mine.toml").write_text("nonsense = 1\n")
+    result = CliRunner().invoke(stenod, [command, "--config=~/mine.toml"])
+    assert "nonsense" in f"{result.output} {result.exception}"
+
+
+@pytest.mark.parametrize("command", ["run", "check", "doctor", "health", "retranscribe", "service install"])
+def test_a_configuration_that_no_file_can_be(command: str) -> None:
+    """It is wrong usage."""
+    result = CliRunner().invoke(stenod, [*command.split(), "--config=~nobody-has-this-name/x"])
+    assert (2, True) == (result.exit_code, "nobody has the home directory of" in result.output)

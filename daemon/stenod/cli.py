@@ -74,6 +74,15 @@ def named_directory(value: str, variable: str | None = None) -> Path:
         raise click.BadParameter(message, param_hint=variable) from error
 
 
+def named_file(value: str) -> Path:
+    """Return the path of a file that a person names, `~` as the home; raises a usage error."""
+    try:
+        return pathnames.expanded(value)
+    except ValueError as error:
+        message = f"{error}; name another file"
+        raise click.BadParameter(message) from error
+
+
 def given_directory(environment: Mapping[str, str]) -> Path | None:
     """Return the state directory of our variable, or of systemd's; raises a usage error."""
     for variable in ("STENOD_STATE_DIR", "STATE_DIRECTORY"):
@@ -88,7 +97,7 @@ def configured(command: F) -> F:
     options = (
         click.option(
             "--config",
-            type=click.Path(path_type=Path, readable=False),
+            type=named_file,
             metavar="FILE",
             help="Read this configuration file. None: ~/.config/stenod/stenod.toml, where there is one.",
         ),

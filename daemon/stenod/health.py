@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from stenod.cli import given_directory, named_directory
+from stenod.cli import given_directory, named_directory, named_file
 from stenod.core.printable import one_line
 from stenod.core.verdict import ExitCode
 from stenod.edge.status_socket import ask
@@ -25,7 +25,7 @@ PATIENCE = "audio is kept meanwhile, `stenod status` says more"
 
 @click.command()
 @click.option("--state-dir", type=named_directory, metavar="DIR", help="Where it runs.")
-@click.option("--config", type=click.Path(path_type=Path, readable=False), metavar="FILE", help=CONFIG)
+@click.option("--config", type=named_file, metavar="FILE", help=CONFIG)
 @click.option("--live", "ready", flag_value=False, default=False, type=bool, help="Whether it is alive. The default.")
 @click.option("--ready", "ready", flag_value=True, type=bool, help="Whether words are on their way, too.")
 @click.option("--json", "as_json", is_flag=True, help="Print what it says of itself, as JSON.")

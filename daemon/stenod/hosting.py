@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import click
 
-from stenod.cli import PROVIDERS
+from stenod.cli import PROVIDERS, named_file
 from stenod.config import load
 from stenod.core.verdict import ExitCode
 from stenod.edge.secrets import KEY_BYTES_MAX, bounded, read_file, usable
@@ -69,9 +69,7 @@ def service() -> None:
 
 @service.command("install")
 @placed
-@click.option(
-    "--config", type=click.Path(path_type=Path, readable=False), metavar="FILE", help="Take this configuration over."
-)
+@click.option("--config", type=named_file, metavar="FILE", help="Take this configuration over.")
 @click.option(
     "--provider", multiple=True, type=click.Choice(PROVIDERS), help="Who transcribes. None: the engine inside."
 )

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stenod.cli import PROVIDERS, named_directory
+from stenod.cli import PROVIDERS, named_directory, named_file
 from stenod.core.verdict import ExitCode
 from stenod.status import duration
 from stenod.verify import journal_directory
@@ -51,7 +51,7 @@ class Reopened:
 @click.option("--run", "run_now", is_flag=True, help="Transcribe it now, to standard output.")
 @click.option(
     "--config",
-    type=click.Path(path_type=Path, readable=False),
+    type=named_file,
     metavar="FILE",
     help="With --run: this configuration file.",
 )

@@ -137,6 +137,19 @@ async def test_a_truncated_file_is_read_as_far_as_it_goes(tmp_path: Path, suffix
         assert noise(64000).tobytes()[: len(got)] == got
 
 
+@pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
+async def test_an_ogg_that_breaks_off_says_so(tmp_path: Path, subtype: str) -> None:
+    """It knows no length that it should have: what tells is that its last page is not the one that ends it."""
+    path = tmp_path / "broken.ogg"
+    soundfile.write(path, noise(64000), 16000, format="OGG", subtype=subtype)
+    assert 64000 == len(await samples_of(path))
+    whole = path.read_bytes()
+    for bytes_there in (len(whole) * 2 // 3, whole.rindex(b"OggS") + 4):
+        path.write_bytes(whole[:bytes_there])
+        with pytest.raises(SourceBroken, match=r"its last page is not there, and [123]\.\d s are"):
+            await samples_of(path)
+
+
 def rewrite_length(wav: Path, promised: int) -> None:
     content = wav.read_bytes()
     at = content.index(b"data") + 4

@@ -12,12 +12,14 @@ Facts, tried with libsndfile 1.2 (soundfile 0.14):
 * `seek` is sample-exact for WAV, AIFF, FLAC, Ogg and MP3, whose first frames after it may be wrong, as they lean on
   frames before them (9 at most, 0.65 s at 8 kHz); a GSM file refuses it and is read up to the position.
 * A truncated WAV or AIFF says its real length, and in libsndfile's own notes what its header says: a writer into a pipe
-  cannot know, and writes the largest number. A truncated FLAC or MP3 says its old length and fails, or ends, early.
+  cannot know, and writes the largest number. A truncated FLAC or MP3 says its old length and fails, or ends, early. A
+  truncated Ogg says its real length; its last page is not the one that ends a stream.
 
 Limits: blocks of a tenth of a second. A read blocks its worker thread for as long as the disk does, and cannot be
 cancelled, since nobody may close the file under it.
 """
 
+import os
 import re
 import stat
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -38,6 +40,8 @@ PROMISED = re.compile(r"^\s*(?:data|SSND) : (\d+) \(should be (\d+)\)", re.MULTI
 """In libsndfile's notes on a WAV or AIFF: what its header says, and what is there."""
 UNKNOWN_BYTES = 0x7FFF_0000
 """From here on a header says that its writer did not know."""
+OGG_PAGE, OGG_KIND_AT, OGG_ENDS, OGG_PAGE_BYTES_MAX = b"OggS", 5, 0x04, 65_307
+"""How a page begins, where its kind stands, what that has where a stream ends, how long a page may be (RFC 3533)."""
 
 Offload = Callable[..., Awaitable[Any]]
 """`trio.to_thread.run_sync`, or whatever calls the function that it is given and returns what that returns."""
@@ -87,7 +91,7 @@ class _FileReader:
     async def read(self) -> Block | None:
         pcm, fault = await self._offload(_next_pcm, self._handle)
         if not pcm:
-            short = _shortfall(self._handle, self._frames, 0.0 if fault else SHORT_SECONDS)
+            short = await self._offload(_shortfall, self._handle, self._frames, 0.0 if fault else SHORT_SECONDS)
             if fault or short:
                 reasons = "; ".join(reason for reason in (short, fault) if reason)
                 raise SourceBroken(f"{self._source.description} breaks off before its end: {reasons}")
@@ -118,7 +122,21 @@ def _shortfall(handle: Any, frames: int, shortest: float) -> str:
     for promised, found in PROMISED.findall(handle.extra_info):
         if int(found) < int(promised) < UNKNOWN_BYTES:
             return f"{int(found)} bytes of {promised} are there, which are {frames / rate:.1f} s"
+    if handle.format == "OGG" and not _ends_as_ogg(Path(handle.name)):
+        return f"its last page is not there, and {frames / rate:.1f} s are"
     return ""
+
+
+def _ends_as_ogg(path: Path) -> bool:
+    """Return whether the last page says that it is the last; what does not look like Ogg at all is not judged."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - OGG_PAGE_BYTES_MAX))
+            end = file.read()
+    except OSError:  # somebody took it away while it was read
+        return True
+    page = end.rfind(OGG_PAGE)
+    return page < 0 or any(kind & OGG_ENDS for kind in end[page + OGG_KIND_AT :][:1])
 
 
 def _opened_at(path: Path, position_seconds: float) -> tuple[Any, int]:

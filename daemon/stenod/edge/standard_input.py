@@ -5,7 +5,8 @@ It ends for good when the writer closes it. A pipe is live (it may be a micropho
 Invariants:
 
 * A block is what is there, up to a tenth of a second: nobody waits for a slow writer to fill one. It holds whole
-  frames; half a frame waits for its other half, and is dropped if the end comes first.
+  frames; half a frame waits for its other half, and is dropped if the end comes first. The first waits until it is
+  known to be no file of another kind.
 * The descriptor's flags are never touched. O_NONBLOCK belongs to the open file and not to the descriptor: set here, it
   would stay with the shell and the terminal that share it, for good after a SIGKILL. So we wait until it is readable
   and read once, which does not block while nobody else reads from it.
@@ -27,6 +28,7 @@ from typing import Any
 import trio
 
 from stenod.core.clock import Moment, read_moment
+from stenod.core.containers import bytes_needed, container
 from stenod.core.source import Block, Reader, SourceError, SourceLost
 
 EX_USAGE, EX_DATAERR = 64, 65
@@ -36,9 +38,6 @@ CLOCKS = [
     for clock in (time.CLOCK_MONOTONIC, getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC), time.CLOCK_REALTIME)
 ]
 REMEDY = "pipe raw audio into it, e.g. `ffmpeg -i talk.mp4 -f s16le -ac 1 -ar 16000 - | stenod run --input -`"
-CONTAINERS = {b"RIFF": "WAV", b"fLaC": "FLAC", b"OggS": "Ogg", b"ID3\x03": "MP3", b"ID3\x04": "MP3"}
-"""First bytes that are a file's and not raw audio's (as samples, two steps of a half to full scale)."""
-CONTAINER_BYTES = 4
 
 Offload = Callable[..., Awaitable[Any]]
 """As in `stenod.edge.soundfile`: `trio.to_thread.run_sync`, or something that does the work at once."""
@@ -93,7 +92,7 @@ class _InputReader:
                 raise SourceLost(f"cannot read standard input: {(error.strerror or str(error)).lower()}") from error
             moment = read_moment(*CLOCKS)
             self._rest += data
-            if not self._begun and (len(self._rest) >= CONTAINER_BYTES or not data):
+            if not self._begun and (len(self._rest) >= min(bytes_needed(self._rest), self._bytes_max) or not data):
                 self._check_raw()
             whole = len(self._rest) - len(self._rest) % self._frame_bytes
             if whole and self._begun:
@@ -119,7 +118,7 @@ class _InputReader:
 
     def _check_raw(self) -> None:
         self._begun = True
-        if kind := CONTAINERS.get(self._rest[:CONTAINER_BYTES]):
+        if kind := container(self._rest):
             remedy = "give the file by its name, or pipe raw audio (`-f s16le` with ffmpeg, `-t raw` with arecord, sox)"
             raise SourceError(f"cannot read standard input: it is {kind}, not raw audio; {remedy}", EX_DATAERR)
 

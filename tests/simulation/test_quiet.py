@@ -89,6 +89,48 @@ def test_quiet_is_not_sent(plan: str, policy: QuietPolicy, faults: tuple[Fault, 
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("provider", ["assemblyai", "assemblyai-v2", "deepgram", "deepgram-flux"])
+@pytest.mark.parametrize("policy", [QuietPolicy.PAUSE, QuietPolicy.PARK])
+@pytest.mark.parametrize(("out_until", "in_order"), [(61.0, False), (64.0, False), (90.0, True)])
+def test_an_outage_that_ends_in_the_quiet(provider: str, policy: QuietPolicy, out_until: float, in_order: bool) -> None:
+    """What was said before the quiet is said now, whole, and does not wait for the next sound."""
+    world = simulate(
+        provider=provider,
+        seconds=260.0,
+        plan="dialogue",
+        muted=((60.0, 240.0),),
+        quiet=QuietOptions(policy=policy, hold_seconds=3.0),
+        in_order=in_order,
+        faults=(Fault(kind="drop", wall=50.0, count=1),),
+        dial_faults=(DialFault(kind="refuse", start=50.0, end=out_until),),
+    )
+    account(world)
+    printed = [
+        at
+        for at, line in zip(world.output.times, world.output.lines, strict=True)
+        if line["type"] == "final" and line["end"] <= 60.0
+    ]
+    assert printed[-1] < out_until + 40.0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("provider", ["assemblyai", "deepgram"])
+def test_a_session_that_dies_as_it_is_parked(provider: str) -> None:
+    """Its last words are not proven: they are heard again at once, and the audio may end meanwhile."""
+    world = simulate(
+        provider=provider,
+        seconds=20.0,
+        plan="dialogue",
+        muted=((10.0, 60.0),),
+        latency_seconds=0.1,
+        quiet=QuietOptions(policy=QuietPolicy.PARK, hold_seconds=0.5),
+        faults=(Fault(kind="drop", wall=10.65, count=1),),
+    )
+    account(world)
+    assert world.output.times[-1] < 21.0
+
+
+@pytest.mark.slow
 def test_catching_up_in_one_session_skips_what_is_quiet() -> None:
     """Ten minutes of a silent room are made up for in a moment, and in order."""
     world = simulate(

@@ -15,7 +15,7 @@ import trio
 from stenod.core.clock import Clock
 from stenod.core.log import Log
 from stenod.core.seams import TOLERANCE_SECONDS
-from stenod.core.timeline import Span
+from stenod.core.timeline import FOREVER, Span
 from stenod.tasks.course import Course
 from stenod.tasks.cutting import Cutting
 from stenod.tasks.journal import Journal
@@ -24,6 +24,9 @@ from stenod.tasks.roster import Roster
 from stenod.tasks.session import Session
 from stenod.tasks.sessions import Fatal
 from stenod.tasks.waiting import first_of
+
+STILL_SECONDS = 10.0
+"""Who was sent nothing for so long has said its words: a turn is ended in the quiet."""
 
 
 class Backlog:
@@ -130,9 +133,20 @@ class Backlog:
             await self._live(opening.session, span)
 
     async def _followed(self, span: Span) -> None:
-        """Return when the words behind a stretch are out, or it is another one: they had to be left behind too."""
+        """Return when the words behind a stretch are out, or it is another one: they had to be left behind too.
+
+        Nor is waited for a live session that gets no more audio for long, in the quiet or without a device: it has
+        said what it heard, and nothing may come that would show that there was no more.
+        """
+        seen, since = -1, 0.0
         while not self._course.leaving.is_set() and self.next() == span and self._awaits(span.end):
-            await first_of(self._journal.pulse(), self._changed, self._course.leaving)
+            live, now = self._course.session, self._clock.now()
+            if live is None or live.end < FOREVER or live.sent != seen:
+                seen, since = -1 if live is None else live.sent, now
+            if now >= since + STILL_SECONDS:
+                return
+            with trio.move_on_after(since + STILL_SECONDS - now):
+                await first_of(self._journal.pulse(), self._changed, self._course.leaving)
 
     def _awaits(self, end: int) -> bool:
         """Whether somebody is at what follows closely: the live session, or one that is being drained.

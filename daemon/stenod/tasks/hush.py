@@ -59,10 +59,10 @@ class Hush:
         if self._behind_seconds is None:
             self._behind_seconds = seconds
 
-    @property
-    def parks(self) -> bool:
-        """Whether a session is to be ended now."""
-        return self._policy is QuietPolicy.PARK and self._gate.asleep
+    def parks(self, position: int) -> bool:
+        """Whether no session is needed for what is pending from a position on: there is nothing but quiet."""
+        asleep = self._policy is QuietPolicy.PARK and self._gate.asleep
+        return asleep and self._journal.first_pending(position) >= self._gate.open_until
 
     @property
     def asleep(self) -> bool:

@@ -204,7 +204,7 @@ class Supervisor:
 
     async def _rest(self) -> None:
         """Where nothing is to be sent, open no session."""
-        if self._hush is not None and self._hush.parks:
+        if self._hush is not None and self._hush.parks(self._course.floor):
             self._course.turn("parked until there is something to hear")
             self._course.up.set()
             await self._hush.sound(self._course.leaving)
@@ -268,7 +268,7 @@ class Supervisor:
                 session.trusted_until = self._journal.first_pending(self._journal.replay_start(session.sent))
                 session.cut(session.sent)
                 await session.over.wait()
-            elif self._is_absent(session.sent) or (self._hush is not None and self._hush.parks):
+            elif self._is_absent(session.sent) or (self._hush is not None and self._hush.parks(session.sent)):
                 self._log.info("session.parked", session=session.name)
                 session.cut(session.sent)
                 await session.over.wait()

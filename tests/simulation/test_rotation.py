@@ -2,13 +2,14 @@
 
 import os
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 
 import pytest
 import trio
 
-from fakes.world import RATE, DialFault, World, simulate
-from simulation.accounting import account
+from fakes.world import RATE, DialFault, World, WorldDisk, simulate
+from simulation.accounting import account, sound, tiles, words
 from stenod.core.sentmap import SentMap
 from stenod.emulator import log
 from stenod.emulator.faults import Fault
@@ -163,3 +164,17 @@ def test_new_settings_while_it_runs(change: dict[str, object], sessions: int) ->
     world = simulate(seconds=60.0, prepare=prepare)
     assert sessions == len(openings(world))
     account(world)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("provider", ["assemblyai", "assemblyai-v2", "deepgram", "deepgram-flux"])
+@pytest.mark.parametrize("after_seconds", [0.3, 0.9, 1.1, 1.3])
+def test_stopped_while_the_successor_hears_its_overlap(provider: str, after_seconds: float) -> None:
+    """What it has heard only the half of is not printed: the next run hears it whole, once."""
+    recording = partial(simulate, provider=provider, live=False, plan="continuous")
+    handed_over = recording(seconds=24.0, limit_seconds=20.0).log.of("session.rotated")
+    disk = WorldDisk()
+    before = recording(disk, seconds=24.0, limit_seconds=20.0, stop_at=handed_over[0][0] + after_seconds)
+    world = recording(disk, seconds=24.0)
+    world.output.lines = before.output.lines + world.output.lines
+    assert [] == [*words(world), *tiles(world), *sound(world)]

@@ -77,16 +77,23 @@ class Cutting:
         return False
 
     def cut(self, old: Session, place: int) -> int:
-        """Cut where no pause was found; returns up to where the old session is believed.
+        """Cut where no pause was found; returns where its successor's share begins.
 
         What it says of the last moments before a cut within speech may be half a word.
         """
         if old.end == place:
             return place
-        trusted = self.journal.first_pending(max(old.start, place - round(CUT_TRUST_SECONDS * self.journal.rate)))
-        old.trusted_until = trusted
+        until = place - round(CUT_TRUST_SECONDS * self.journal.rate)
+        old.trusted_until = self.trusted(old, until)
         old.cut(place)
-        return trusted
+        return self.journal.first_pending(max(old.start, until))
+
+    def trusted(self, old: Session, until: int) -> int:
+        """Return up to where a session is believed whose words may be halves if they end behind `until`.
+
+        Where that is before its share it is not believed at all: its successor hears the same overlap, and more.
+        """
+        return self.journal.first_pending(until) if until >= old.start else old.sent_map.origin
 
     async def drained(self, old: Session) -> Rule:
         """Take the last words of a session that was cut, and record its end."""

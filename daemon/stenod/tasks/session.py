@@ -155,7 +155,9 @@ class Session:
         self._begun.set()
 
     def cut(self, end: int) -> None:
-        """Send nothing at or after `end`, then say goodbye."""
+        """Send nothing at or after `end`, then say goodbye. Who heard only overlap by then is believed nothing."""
+        if end <= self.start:
+            self.trusted_until = self.sent_map.origin
         self._end = end
         if self._pacer is not None:
             self._pacer.cut(end)
@@ -319,8 +321,6 @@ class Session:
                     self.notices.add(event)
                     if event.kind == OVERTAKEN and self._pacer is not None and self._phase is Phase.READY:
                         self.cut(self.sent)
-                case _:
-                    pass
         if handed:
             self._deliver(self, handed)
 

@@ -265,7 +265,7 @@ class Supervisor:
             now = self._clock.now()
             if self._course.leaving.is_set():
                 # Somebody goes on with what is left one day, from the last pause.
-                session.trusted_until = self._journal.first_pending(self._journal.replay_start(session.sent))
+                session.trusted_until = self._cutting.trusted(session, self._journal.replay_start(session.sent))
                 session.cut(session.sent)
                 await session.over.wait()
             elif self._is_absent(session.sent) or (self._hush is not None and self._hush.parks(session.sent)):

@@ -143,27 +143,39 @@ def test_either_session_breaks_while_both_hear(session: int) -> None:
         account(simulate(seconds=50.0, plan="continuous", limit_seconds=30.0, faults=(fault,), seed=tenth))
 
 
+def changed(change: dict[str, object], at: float, world: World) -> None:
+    """Let the world's configuration be another one from a moment on."""
+    watch = world._watch
+
+    async def watch_and_change() -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(watch)
+            await trio.sleep(at)
+            provider = world.providers[0]
+            assert isinstance(provider.dialect, AssemblyAI)
+            provider.dialect = AssemblyAI(replace(provider.dialect.options, parameters=change))
+            world.supervisor.renew()
+
+    world._watch = watch_and_change  # type: ignore[method-assign]
+
+
 @pytest.mark.parametrize(("change", "sessions"), [({"max_turn_silence": 900}, 1), ({"speaker_labels": True}, 2)])
 def test_new_settings_while_it_runs(change: dict[str, object], sessions: int) -> None:
     """What an open session can be told is told, and it goes on; anything else takes a hand-over. No word is lost."""
-
-    def prepare(world: World) -> None:
-        watch = world._watch
-
-        async def watch_and_change() -> None:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(watch)
-                await trio.sleep(20.0)
-                provider = world.providers[0]
-                assert isinstance(provider.dialect, AssemblyAI)
-                provider.dialect = AssemblyAI(replace(provider.dialect.options, parameters=change))
-                world.supervisor.renew()
-
-        world._watch = watch_and_change  # type: ignore[method-assign]
-
-    world = simulate(seconds=60.0, prepare=prepare)
+    world = simulate(seconds=60.0, prepare=partial(changed, change, 20.0))
     assert sessions == len(openings(world))
     account(world)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("at", [10.0, 11.5, 11.9])
+def test_new_settings_shortly_before_a_limit(at: float) -> None:
+    """The quiet moment that is looked for must come before the limit, as if nothing else were due."""
+    world = simulate(
+        seconds=30.0, plan="continuous", limit_seconds=20.0, prepare=partial(changed, {"speaker_labels": True}, at)
+    )
+    account(world)
+    assert {"ended-as-asked"} == {fields["rule"] for _, fields in world.log.of("session.ended")}
 
 
 @pytest.mark.slow

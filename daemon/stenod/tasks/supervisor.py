@@ -275,16 +275,16 @@ class Supervisor:
             elif now >= moments.open_at:
                 return moments
             elif self._course.alone.is_set() and self._backlog.next() is not None:
-                return RotationPlan(now, now + CUT_SECONDS, moments.limit_at)
+                return self._soon(moments)
             elif now >= self._roster.better_at():
                 return TAKE_BACK
             elif self._renewing:
                 self._renewing = False
                 if not self._roster.reconfigure(session):
-                    return RotationPlan(now, now + CUT_SECONDS, moments.limit_at)
+                    return self._soon(moments)
             elif self._is_clogged(session):
                 self._log.info("session.clogged", session=session.name, lag_seconds=round(self._journal.lag_seconds, 3))
-                return RotationPlan(now, now + CUT_SECONDS, moments.limit_at)
+                return self._soon(moments)
             else:
                 with trio.move_on_after(min(CLOGGED_PERIOD_SECONDS, moments.open_at - now)):
                     await self._course.wait(session)
@@ -306,9 +306,12 @@ class Supervisor:
             opening.scope.cancel()
             self._renewing |= renewing
             return old
+        return await self._handover.rotate(nursery, old, self._soon(self._cutting.moments(old)), opening)
+
+    def _soon(self, moments: RotationPlan) -> RotationPlan:
+        """Return the moments of a session that is handed over for another reason, before its limit all the same."""
         now = self._clock.now()
-        limit_at = self._cutting.moments(old).limit_at
-        return await self._handover.rotate(nursery, old, RotationPlan(now, now + CUT_SECONDS, limit_at), opening)
+        return RotationPlan(now, min(now + CUT_SECONDS, moments.cut_by), moments.limit_at)
 
     def _is_absent(self, sent: int) -> bool:
         """Whether all is sent, and nothing has come for long; at the end of the audio a session ends by itself."""

@@ -303,26 +303,28 @@ def test_words_that_vanish_after_our_goodbye_are_not_counted() -> None:
 
 
 def test_an_overtaken_turn_is_neither_invented_nor_counted() -> None:
-    """The service lost its thread: nothing past that turn's beginning is heard, and it is said once."""
+    """The service lost its thread: all from that turn's beginning on is for another session, and it is said once."""
     session = Session()
     session.says(turn(0, "", [word("lost", 3000, 3300, False)]))
     later = [turn(n, f"t{n}", [word(f"t{n}", n * 5000, n * 5000 + 400)], ended=True, formatted=True) for n in (1, 2)]
     assert kinds(session.says(*later)) == ["overtaken"]
     session.beats(5, 10, 15, 20, 25)
-    assert session.texts == ["t1", "t2"]
-    assert session.heard == 3.0
+    assert session.texts == []
+    assert session.conversation.deadline() is None
+    assert session.heard == 0.0
     session.conversation.goodbye()
     assert session.says(TERMINATION)[-1] == Finished(complete=False, audio_seconds=4.0, billed_seconds=6.0)
 
 
 def test_an_overtaken_turn_may_still_end() -> None:
-    """Its words count, and everything counts again."""
+    """Its words count, then those that waited for it, and everything counts again."""
     session = Session()
     session.says(turn(0, "", [word("slow", 3000, 3300, False)]))
     session.says(turn(1, "Fast.", [word("Fast.", 5000, 5400)], ended=True, formatted=True))
     session.says(turn(0, "Slow.", [word("Slow.", 3000, 3300)], ended=True, formatted=True))
-    assert session.texts == ["Fast.", "Slow."]
+    session.log += session.conversation.due(session.now + HOLD_SECONDS)
     session.beats(5, 10, 15)
+    assert session.texts == ["Slow.", "Fast."]
     assert session.heard > 5.0
 
 

@@ -14,8 +14,9 @@ an open turn cannot be seen, so that silence proves nothing.
 
 **A turn without an end.** When a later turn ends and an earlier one never did, the service has lost its thread (it
 re-attaches workers). Its words are neither invented nor counted as heard: it stays open, holds `Heard` back, and is
-reported once as a notice `overtaken`; the audio is transcribed again by the next session. The same holds for a turn
-whose words were taken back after our goodbye: the end of the audio may have cut it.
+reported once as a notice `overtaken`; the audio is transcribed again by the next session. So what came behind it is
+held, too, and said only if the lost turn ends after all. The same holds for a turn whose words were taken back after
+our goodbye: the end of the audio may have cut it.
 
 It does not know what was sent, and never trusts a message: whatever a peer says is an event, never an exception.
 """
@@ -65,7 +66,6 @@ class OpenTurn:
     start: float
     """The earliest beginning that any of its messages named."""
     words: tuple[TurnWord, ...] = ()
-    overtaken: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +94,8 @@ class AssemblyAIConversation:
         self._ready = self._asked = self._finished = False
         self._open: dict[int, OpenTurn] = {}
         self._held: dict[int, HeldTurn] = {}
+        self._told: set[int] = set()
+        """Turns of which it was said that they have no end."""
         self._done: dict[int, int] = {}
         """Words in the final, by turn; bounded by the length of a session."""
         self._newest = -1
@@ -154,7 +156,7 @@ class AssemblyAIConversation:
 
     def deadline(self) -> float | None:
         """Return when the next held turn is due."""
-        return min((held.deadline for held in self._held.values()), default=None)
+        return min((held.deadline for order, held in self._held.items() if not self._lost(order)), default=None)
 
     def closed(self, *, clean: bool) -> list[Event]:  # noqa: ARG002
         """Return the held turns; an open one has no end, so its words are not final."""
@@ -239,6 +241,7 @@ class AssemblyAIConversation:
             if not settled:
                 return self._vanished(turn.order, known)
             found = content("", settled, (), self._line.heard)
+            self._open.pop(turn.order)
             self._held[turn.order] = HeldTurn(found, found.words[0].start, settled, turn.language, self._now)
         return self._release([order for order in self._held if order <= turn.order])
 
@@ -251,20 +254,23 @@ class AssemblyAIConversation:
         return self._quiet() if known is None else [Notice("withdrawn", f"turn {order} took its words back")]
 
     def _release(self, orders: Sequence[int] | Mapping[int, HeldTurn]) -> list[Event]:
-        """Make held turns final, in order."""
+        """Make held turns final, in order; none behind one without an end: they would be said again with it."""
         events: list[Event] = []
         for order in sorted(orders):
+            if lost := self._lost(order):
+                events += [Notice("overtaken", f"turn {one} has no end, turn {order} has") for one in lost - self._told]
+                self._told |= lost
+                continue
             turn = self._held.pop(order)
-            self._open.pop(order, None)
             self._done[order] = len(turn.content.words)
             events.append(Final(order, turn.content.text, turn.content.words, turn.language))
             if turn.content.end is not None and self._line.final_until(turn.content.end, self._pending_starts()):
                 events.append(Heard(self._line.heard))
-            for earlier, known in self._open.items():
-                if earlier < order and not known.overtaken:
-                    known.overtaken = True
-                    events.append(Notice("overtaken", f"turn {earlier} has no end, turn {order} has"))
         return events
+
+    def _lost(self, order: int) -> set[int]:
+        """Return the turns before one that has ended, where they have not."""
+        return {earlier for earlier in self._open if earlier < order}
 
     def _pending_starts(self) -> list[float]:
         """Return where the turns begin that are not final yet."""

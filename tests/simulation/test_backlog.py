@@ -169,3 +169,22 @@ def test_live_words_before_the_share_of_a_session_that_dies(provider: str) -> No
         device_outages=((91.27, 103.92),),
     )
     account(world)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("device_lost_at", [13.7, 13.9, 14.1])
+def test_a_line_of_others_whose_first_word_is_padded_to_before_a_late_share(device_lost_at: float) -> None:
+    """It lies in that share all the same, and its words are not said again there."""
+    world = simulate(
+        provider="deepgram",
+        plan="dialogue",
+        seed=8,
+        realism=True,
+        seconds=60.0,
+        limit_seconds=30.0,
+        block_seconds=0.1,
+        device_outages=((device_lost_at, 47.4),),
+        faults=(Fault(kind="black-hole", wall=24.4, duration=9.3),),
+    )
+    account(world)
+    assert 1 == len(world.log.of("span.late"))

@@ -12,6 +12,8 @@ from stenod.tasks.journal import Journal
 from stenod.tasks.session import Session
 
 Words = tuple[PlacedWord, ...]
+PADDING_SECONDS = 0.3
+"""Providers let a turn end up to 0.25 s late."""
 
 
 class Sewing:
@@ -54,7 +56,7 @@ class Sewing:
         """Return the words near the end of the share of those who went on there.
 
         They began to hear before it. A line of theirs that ends before it too (the audio ended there) is told from
-        one of those who were before us by its beginning, which lies in our share.
+        one of those who were before us, whose audio ends where our share begins: its beginning or its end lies in that.
         """
         share_start, share_end = self._session.start, self._session.share_end
         heard_from = share_end - round(OVERLAP_SECONDS * self._journal.rate)
@@ -64,7 +66,7 @@ class Sewing:
         """Return the words of other sessions whose lines reach into [start, end), as far as they are near the place.
 
         What was heard ahead of a hand-over reaches back further than a replay: to `start`. `since`: only lines that
-        begin there or later, or reach over the place.
+        begin there or later, or end behind it, padding aside.
         """
         rate = self._journal.rate
         first, last = min(place - self._reach, start - round(TOLERANCE_SECONDS * rate)), place + self._reach
@@ -73,7 +75,8 @@ class Sewing:
             record = records.parsed(line)
             if record["session"] == self._session.name:
                 continue
-            if round(record["start"] * rate) < since and round(record["end"] * rate) <= place:
+            before_end = min(place, since + round(PADDING_SECONDS * rate))
+            if round(record["start"] * rate) < since and round(record["end"] * rate) <= before_end:
                 continue
             for word in record["words"]:
                 placed = PlacedWord(word["text"], round(word["start"] * rate), round(word["end"] * rate))

@@ -41,7 +41,7 @@ from stenod.tasks.provider import Provider
 from stenod.tasks.roster import Roster
 from stenod.tasks.session_options import SessionOptions
 from stenod.tasks.sessions import Sessions
-from stenod.tasks.stored_audio import Keeping
+from stenod.tasks.stored_audio import NEAR_SECONDS, Keeping
 from stenod.tasks.supervisor import Supervisor, SupervisorOptions
 from stenod.tasks.transcript import Transcript
 
@@ -515,7 +515,7 @@ class World:
     def finish(self) -> None:
         """Come to rest, as a process does at its end."""
         self.segments.finish_file()
-        self.journal.forget(0.0)
+        self.journal.forget(NEAR_SECONDS if self.journal.cursor < self.journal.tail else 0.0)
         self.emulator.close()
         self.second.close()
 

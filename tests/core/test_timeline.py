@@ -71,6 +71,15 @@ class Model:
         stop = next((place for place in range(pending[0], end) if kinds[place] is TRANSCRIBED), end)
         return Span(pending[0], max(place for place in pending if place < stop) + 1)
 
+    def through_run(self, start: int, end: int) -> Span | None:
+        """The first run that is neither quiet nor lost."""
+        open_to_it = [kind is None or kind[0] is TRANSCRIBED for kind in self.samples[start:end]]
+        if True not in open_to_it:
+            return None
+        first = open_to_it.index(True)
+        length = [*open_to_it[first:], False].index(False)
+        return Span(start + first, start + first + length)
+
     def first_pending(self, start: int) -> int:
         """Walk sample by sample."""
         while start < len(self.samples) and self.samples[start] is not None:
@@ -106,6 +115,7 @@ def check_queries(model: Model, timeline: Timeline) -> None:
         assert model.pending(position // 2, position) == timeline.pending(position // 2, position)
         for start, end in ((position, tail), (0, position), (position // 2, position)):
             assert next(iter(model.pending(start, end)), None) == timeline.pending_run(start, end)
+            assert model.through_run(start, end) == timeline.pending_run(start, end, through=True)
             assert model.late_run(start, end) == timeline.late_run(start, end)
     spoken = [span.end for span in model.spans() if span.state is TRANSCRIBED]
     assert max(spoken, default=0) == timeline.transcribed_end()

@@ -188,3 +188,21 @@ def test_a_line_of_others_whose_first_word_is_padded_to_before_a_late_share(devi
     )
     account(world)
     assert 1 == len(world.log.of("span.late"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("device_lost_at", [10.4, 9.6])
+@pytest.mark.parametrize("provider", ["assemblyai", "assemblyai-v2", "deepgram", "deepgram-flux"])
+@pytest.mark.parametrize("plan", ["dialogue", "continuous"])
+def test_a_late_session_beside_one_that_still_owes_its_overlap(plan: str, provider: str, device_lost_at: float) -> None:
+    """What the live one says of the late share meanwhile ends no word there in its midst."""
+    world = simulate(
+        provider=provider,
+        plan=plan,
+        seconds=75.0,
+        late_after_seconds=3.0,
+        faults=(Fault(kind="drop", wall=5.2, count=1),),
+        dial_faults=(DialFault(kind="route", start=5.2, end=10.4),),
+        device_outages=((device_lost_at, 70.4),),
+    )
+    account(world)

@@ -11,6 +11,7 @@ from fakes.source import RATE
 from fakes.theatre import Theatre
 from stenod.core.rotation import RotationPlan
 from stenod.core.seams import CUT_TRUST_SECONDS
+from stenod.core.timeline import State
 from stenod.tasks.cutting import AHEAD_SECONDS, NEVER, Cutting
 from stenod.tasks.session import Session
 
@@ -53,6 +54,22 @@ async def test_within_speech_the_last_moments_are_not(autojump_clock: trio.abc.C
     assert trusted == pytest.approx(place - CUT_TRUST_SECONDS * RATE, abs=1)
     assert session.trusted_until == trusted
     await cutting.drained(session)
+
+
+async def test_what_others_have_settled_behind_a_cut_makes_no_half_whole(
+    autojump_clock: trio.abc.Clock, nursery: trio.Nursery
+) -> None:
+    """A late session hears on where a live one has settled all from before the cut to far behind it."""
+    theatre = Theatre(nursery, Behaviour(turn_seconds=30.0))
+    cutting, session = await begun(theatre, nursery, 5.0, talk=1e6)
+    nursery.start_soon(partial(theatre.record, 5.0, talk=1e6))
+    until = session.sent - round(CUT_TRUST_SECONDS * RATE)
+    assert until == cutting.trusted(session, until)
+    await theatre.journal.commit([], [(until - RATE, theatre.journal.tail, State.TRANSCRIBED, None)])
+    assert theatre.journal.first_pending(until) > session.sent
+    assert until == cutting.trusted(session, until)
+    assert session.sent_map.origin == cutting.trusted(session, session.start - 1)
+    session.abandon()
 
 
 async def test_alone_it_is_cut_by_its_moment(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:

@@ -17,7 +17,7 @@ from stenod.core.chunking import ChunkRule
 from stenod.core.liveness import Liveness, LivenessOptions
 from stenod.core.pacing import WINDOW_SECONDS, RateRule
 from stenod.core.sentmap import SentMap
-from stenod.core.timeline import Cause, State
+from stenod.core.timeline import FOREVER, Cause, State
 from stenod.core.transport import ConnectionEnded
 from stenod.tasks.hush import Hush, QuietOptions, QuietPolicy
 from stenod.tasks.link import Link
@@ -27,7 +27,15 @@ from stenod.tasks.pacer import Pacer
 class Booth:
     """A pacer between a journal and a connection that takes everything."""
 
-    def __init__(self, *, rate: int = 1000, chunk: float = 0.1, ratio: float = 1.25, start: int = 0) -> None:
+    def __init__(
+        self,
+        *,
+        rate: int = 1000,
+        chunk: float = 0.1,
+        ratio: float = 1.25,
+        start: int = 0,
+        share_end: int = FOREVER,
+    ) -> None:
         self.rate, self.ratio = rate, ratio
         self.disk = Disk(rate)
         self.clock = FakeClock()
@@ -45,6 +53,7 @@ class Booth:
             sent_map=self.sent_map,
             clock=self.clock,
             turn_seconds_max=20.0,
+            share_end=share_end,
         )
         self.audio = bytearray()
         """The whole timeline, zeros in the gaps."""
@@ -453,16 +462,33 @@ async def test_what_lies_behind_the_share_is_sent_in_one_with_it(autojump_clock:
     assert booth.sent_map.injected == 0
 
 
-async def test_what_lies_behind_the_share_is_nothing_to_wait_for(autojump_clock: trio.abc.Clock) -> None:
-    """Where the end of the share was settled meanwhile, or the audio behind it is gone, it ends there."""
-    booth = Booth()
+async def test_a_share_is_heard_to_its_end(autojump_clock: trio.abc.Clock) -> None:
+    """Also where others settle the middle or the end of it meanwhile; what is quiet or lost there is not sent."""
+    for settled, heard in (((1500, 2500), 5000), ((3000, 8000), 5000)):
+        booth = Booth(share_end=4000)
+        booth.record(speech(0, 8000))
+        await booth.journal.commit([], [(500, 900, State.QUIET, None), (*settled, State.TRANSCRIBED, None)])
+        booth.pacer.cut(heard)
+        await booth.run()
+        sent = b"".join(pcm for _, pcm in booth.connection.audio)
+        assert bytes(booth.audio[:1000] + booth.audio[1800 : 2 * heard]) == sent
+
+
+async def test_audio_that_is_gone_is_not_waited_for(autojump_clock: trio.abc.Clock) -> None:
+    """Others have settled it, and its file was deleted: the share ends there."""
+    booth = Booth(share_end=4000)
     booth.record(speech(0, 4000))
-    booth.record(quiet(4000))
-    await booth.journal.commit([], [(3000, 8000, State.TRANSCRIBED, None)])
-    booth.pacer._share_end = 4000
-    booth.pacer.cut(5000)
-    await booth.run()
-    assert 3000 == booth.pacer.sent
+    await booth.journal.commit([], [(2000, 4000, State.TRANSCRIBED, None)])
+    read = booth.journal.read
+    booth.journal.read = lambda start, count: read(start, min(count, max(0, 2000 - start)))  # type: ignore[method-assign]
+    booth.pacer.cut(4000)
+    with trio.fail_after(60.0):
+        await booth.run()
+    assert 2000 == booth.pacer.sent
+
+
+async def test_what_lies_behind_the_share_is_nothing_to_wait_for(autojump_clock: trio.abc.Clock) -> None:
+    """Where the audio behind the share is gone, it ends there."""
     gone = Booth()
     gone.record(speech(0, 4000))
     await gone.journal.gap(2000, Cause.DEVICE)

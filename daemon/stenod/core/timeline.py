@@ -137,14 +137,19 @@ class Timeline:
             found.append(Span(position, end))
         return found
 
-    def pending_run(self, start: int, end: int) -> Span | None:
-        """The first pending part of [start, end), None where nothing of it is pending."""
-        first = self.first_pending(start)
-        if first >= end:
-            return None
-        index = self._index(first)
-        following = next((span.start for span in self._spans[index : index + 2] if span.start > first), end)
-        return Span(first, min(end, following))
+    def pending_run(self, start: int, end: int, *, through: bool = False) -> Span | None:
+        """The first pending part of [start, end), None where nothing of it is pending.
+
+        `through`: what is transcribed counts as pending, too. Who had begun to hear it goes on through it.
+        """
+        for span in self._from(start):
+            if through and span.state is State.TRANSCRIBED:
+                continue
+            if span.start > start:
+                end = min(end, span.start)
+                break
+            start = max(start, span.end)
+        return Span(start, end) if start < end else None
 
     def holds(self, state: State, start: int, end: int) -> bool:
         """Whether any sample of [start, end) is settled as `state`."""

@@ -25,7 +25,7 @@ from stenod.tasks.session import Session
 from stenod.tasks.sessions import Fatal
 from stenod.tasks.waiting import first_of
 
-STILL_SECONDS = 10.0
+STILL_SECONDS = 30.0
 """Who was sent nothing for so long has said its words: a turn is ended in the quiet."""
 
 

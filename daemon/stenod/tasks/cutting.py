@@ -93,7 +93,11 @@ class Cutting:
 
         Where that is before its share it is not believed at all: its successor hears the same overlap, and more.
         """
-        return self.journal.first_pending(until) if until >= old.start else old.sent_map.origin
+        if until < old.start:
+            return old.sent_map.origin
+        # A word ends where silence or a gap begins, though a provider lets it end later.
+        trusted = self.journal.first_pending(until)
+        return trusted if trusted <= old.sent else until
 
     async def drained(self, old: Session) -> Rule:
         """Take the last words of a session that was cut, and record its end."""

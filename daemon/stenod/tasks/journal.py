@@ -127,9 +127,9 @@ class Journal:
         """The pending parts of [start, end)."""
         return self._timeline.pending(start, end)
 
-    def pending_run(self, start: int, end: int) -> Span | None:
-        """The first pending part of [start, end)."""
-        return self._timeline.pending_run(start, end)
+    def pending_run(self, start: int, end: int, *, through: bool = False) -> Span | None:
+        """The first pending part of [start, end); `through`: what is transcribed counts as pending, too."""
+        return self._timeline.pending_run(start, end, through=through)
 
     def first_pending(self, start: int) -> int:
         """The first pending sample at or after `start`."""

@@ -68,6 +68,8 @@ class Pacer:
         self.meter = LevelMeter(journal.rate)
         self._settled = sent_map.origin if start is None else start
         self._share_end = share_end
+        self._hears_through = share_end < FOREVER
+        """Whether what others settle meanwhile of the share is sent all the same: nothing ends in a word."""
         self._hush = hush
         self.sent = sent_map.origin
         self.end = FOREVER
@@ -138,7 +140,7 @@ class Pacer:
             limit = min(limit, self._hush.open_until)
         if limit <= self.sent:
             return None
-        pending = self._journal.pending_run(max(self.sent, self._settled), limit)
+        pending = self._journal.pending_run(max(self.sent, self._settled), limit, through=self._hears_through)
         if pending is not None and pending.end == self._share_end:
             pending = Span(pending.start, min(self.end, self._journal.tail))
         if self.sent >= self._settled:
@@ -220,6 +222,7 @@ class Pacer:
         await trio.lowlevel.checkpoint()
         if self.sent >= self._share_end:
             self.cut(self.sent)
+        self._hears_through = False
         self._settled = min(self._settled, self.sent)
 
     async def _end_turn_in_quiet(self, link: Link) -> None:

@@ -206,3 +206,22 @@ def test_a_late_session_beside_one_that_still_owes_its_overlap(plan: str, provid
         device_outages=((device_lost_at, 70.4),),
     )
     account(world)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("live_from", [15.9, 16.06, 16.22, 16.38])
+def test_a_device_lost_in_mid_word(live_from: float) -> None:
+    """The rest of it, too short for a message, is heard before any other silence."""
+    world = simulate(
+        provider="assemblyai-v2",
+        plan="dialogue",
+        seconds=50.0,
+        block_seconds=0.2,
+        chunk_seconds=0.2,
+        latency_seconds=0.3,
+        late_after_seconds=3.0,
+        faults=(Fault(kind="drop", wall=8.17, count=1),),
+        dial_faults=(DialFault(kind="route", start=8.17, end=live_from),),
+        device_outages=((20.163, 40.163),),
+    )
+    account(world)

@@ -28,6 +28,8 @@ from stenod.tasks.waiting import first_of
 
 REST_SECONDS = 0.8
 """So long without any audio, and a rest that may be sent is: a turn that silence ends next has heard its last word."""
+SHORT_REST_SECONDS = 2.0
+"""Where the rest is too short it is filled up then: the device has gone, and its return is not waited for."""
 
 
 class Pacer:
@@ -106,8 +108,8 @@ class Pacer:
                 if self._finds_pause(run):
                     continue
                 chunk = next_chunk(run.count, last=self._is_last(run), rule=self._chunk_rule)
-                if chunk is None and rested and run.count >= self._chunk_rule.least:
-                    chunk = Chunk(run.count)
+                if chunk is None and rested:
+                    chunk = self._rest(run.count)
                 rested = False
                 if chunk is not None:
                     await self._send(chunk, link)
@@ -118,11 +120,17 @@ class Pacer:
                 break
             await self._end_turn_in_quiet(link)
             self.idle = True
-            enough = run is not None and run.count >= self._chunk_rule.least
-            with trio.move_on_after(REST_SECONDS if enough else math.inf) as rest:
+            with trio.move_on_after(math.inf if run is None else self._rest_seconds(run.count)) as rest:
                 await (pulse.wait() if self._cut.is_set() else first_of(pulse, self._cut))
             rested = rest.cancelled_caught
             self.idle = False
+
+    def _rest(self, count: int) -> Chunk | None:
+        """Return a rest as a chunk, filled up where it is too short."""
+        return Chunk(count) if count >= self._chunk_rule.least else next_chunk(count, last=True, rule=self._chunk_rule)
+
+    def _rest_seconds(self, count: int) -> float:
+        return REST_SECONDS if count >= self._chunk_rule.least else SHORT_REST_SECONDS
 
     def _is_last(self, run: Span) -> bool:
         """Whether nothing follows the run at once, so that its rest must not wait for more."""

@@ -258,7 +258,8 @@ class AssemblyAIConversation:
         events: list[Event] = []
         for order in sorted(orders):
             if lost := self._lost(order):
-                events += [Notice("overtaken", f"turn {one} has no end, turn {order} has") for one in lost - self._told]
+                untold = sorted(lost - self._told)
+                events += [Notice("overtaken", f"turn {one} has no end, turn {order} has") for one in untold]
                 self._told |= lost
                 continue
             turn = self._held.pop(order)

@@ -35,7 +35,8 @@ SHORT_REST_SECONDS = 2.0
 class Pacer:
     """Sends the pending audio of [start, end) of the journal, and before it the overlap from the sent map's origin on.
 
-    What lies between `share_end` and `end` is overlap too: it is sent where what comes before it was.
+    What lies between `share_end` and `end` is overlap too: it is sent where what comes before it was. A share with an
+    end is sent whole, also what others settle of it meanwhile.
 
     `end` may be set while it runs, never behind `sent`.
     """

@@ -70,13 +70,13 @@ class Sewing:
         """
         rate = self._journal.rate
         first, last = min(place - self._reach, start - round(TOLERANCE_SECONDS * rate)), place + self._reach
+        older_until = min(place, since + round(PADDING_SECONDS * rate))
         found = []
         for line in await self._journal.spoken(start, end + round(TOLERANCE_SECONDS * rate)):
             record = records.parsed(line)
             if record["session"] == self._session.name:
                 continue
-            before_end = min(place, since + round(PADDING_SECONDS * rate))
-            if round(record["start"] * rate) < since and round(record["end"] * rate) <= before_end:
+            if round(record["start"] * rate) < since and round(record["end"] * rate) <= older_until:
                 continue
             for word in record["words"]:
                 placed = PlacedWord(word["text"], round(word["start"] * rate), round(word["end"] * rate))
